@@ -1,0 +1,13 @@
+//! x86-64: registers, operands, and the [`Assembler`].
+//!
+//! Method names are the mnemonic and the kinds of the operands, destination first: `r` a general register,
+//! `x` an SSE register, `m` memory, `i` an immediate. `mov_rm` loads, `mov_mr` stores. A leading [`Size`] or
+//! [`Width`] says how many bits take part; writing 32 bits of a general register clears the upper 32.
+
+mod inst;
+mod operand;
+mod reg;
+
+pub use inst::{Assembler, Cond, Size, Width};
+pub use operand::{Mem, Scale};
+pub use reg::{Gpr, Xmm};
