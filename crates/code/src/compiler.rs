@@ -1,0 +1,140 @@
+//! The seam between the pipeline and a tier.
+
+use crate::CompiledFunc;
+use std::fmt;
+use tenure_abi::CtxLayout;
+use tenure_module::{Body, Module, ValidateError};
+use tenure_types::MemType;
+
+/// Which compiler made a piece of code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum Tier {
+    /// The single-pass compiler.
+    Baseline = 0,
+    /// The compiler on Cranelift.
+    Optimizing = 1,
+}
+
+/// How one memory of a module is reserved, and so what compiled code may leave out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct MemoryPlan {
+    /// Bytes of address space from the base on that belong to the memory, without the guard.
+    pub reserved: u64,
+    /// Bytes after those that fault on access.
+    pub guard: u64,
+    /// Whether the base may change when the memory grows.
+    pub may_move: bool,
+}
+
+/// What compiled code relies on beyond the module: equal tunables, interchangeable code.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Tunables {
+    /// Whether faults may stand for traps. Else every check is explicit and every trap a builtin call.
+    pub signals: bool,
+    /// Address space reserved for a memory with 32-bit addresses, in bytes.
+    pub memory_reservation: u64,
+    /// Address space reserved for a memory with 64-bit addresses, in bytes.
+    pub memory64_reservation: u64,
+    /// Bytes after a memory's reservation that fault on access.
+    pub memory_guard: u64,
+    /// Whether NaN results are made canonical.
+    pub canonical_nans: bool,
+    /// Whether relaxed SIMD operators give the same results on every machine.
+    pub deterministic_relaxed_simd: bool,
+    /// Whether each frame keeps its `vmctx` where [`FrameShape`](tenure_abi::frame::FrameShape) says.
+    pub keep_vmctx: bool,
+}
+
+impl Default for Tunables {
+    fn default() -> Self {
+        Self {
+            signals: true,
+            memory_reservation: 4 << 30,
+            memory64_reservation: 4 << 30,
+            memory_guard: 32 << 20,
+            canonical_nans: false,
+            deterministic_relaxed_simd: false,
+            keep_vmctx: false,
+        }
+    }
+}
+
+impl Tunables {
+    /// How memories of type `ty` are reserved. Both compilers and the runtime derive it from here.
+    pub fn memory_plan(&self, ty: &MemType) -> MemoryPlan {
+        let reserved = if ty.is_64 { self.memory64_reservation } else { self.memory_reservation };
+        let guard = if self.signals { self.memory_guard } else { 0 };
+        MemoryPlan { reserved, guard, may_move: ty.max_bytes() > reserved }
+    }
+}
+
+/// What a compiler needs to know of the module around a function.
+#[derive(Clone, Copy)]
+pub struct CompileUnit<'a> {
+    /// The module.
+    pub module: &'a Module,
+    /// Its instances' contexts.
+    pub layout: &'a CtxLayout,
+    /// What code may rely on.
+    pub tunables: &'a Tunables,
+}
+
+/// A tier. Shared by threads; each call compiles one function.
+pub trait Compiler: Send + Sync {
+    /// Which one it is.
+    fn tier(&self) -> Tier;
+
+    /// Checks and compiles `body` in one decode.
+    ///
+    /// # Errors
+    /// [`CompileError::Invalid`] when the body is not valid; the others say what is not possible.
+    fn compile(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError>;
+
+    /// What beyond the inputs decides the code: version and CPU features, for keys and headers.
+    fn fingerprint(&self) -> String;
+}
+
+/// Why a function was not compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CompileError {
+    /// The body is not valid.
+    Invalid(ValidateError),
+    /// Valid WebAssembly that this tier does not do.
+    Unsupported {
+        /// What it is.
+        what: String,
+        /// Where, in bytes from the start of the module.
+        offset: u64,
+    },
+    /// Over an implementation limit.
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much is allowed.
+        limit: u64,
+    },
+    /// We are wrong.
+    Bug(String),
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(error) => error.fmt(f),
+            Self::Unsupported { what, offset } => {
+                write!(f, "{what} is not supported yet (at offset {offset:#x})")
+            }
+            Self::TooLarge { what, limit } => write!(f, "too many {what}: at most {limit} are allowed"),
+            Self::Bug(what) => write!(f, "a bug in tenure: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for CompileError {}
+
+impl From<ValidateError> for CompileError {
+    fn from(error: ValidateError) -> Self {
+        Self::Invalid(error)
+    }
+}

@@ -1,0 +1,61 @@
+//! Function bodies that were not checked yet.
+
+use crate::ValidateError;
+use tenure_types::FuncIdx;
+use wasmparser::{FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, ValidatorResources};
+
+/// The validator's buffers, to be used again for the next body.
+pub type BodyAllocations = FuncValidatorAllocations;
+
+/// A function body of a parsed module, with what checking it takes. Independent of the other bodies.
+pub struct Body<'a> {
+    /// Which function it is.
+    pub func: FuncIdx,
+    /// Locals and operators.
+    pub code: FunctionBody<'a>,
+    pub(crate) to_validate: FuncToValidate<ValidatorResources>,
+}
+
+impl<'a> Body<'a> {
+    /// Size in bytes.
+    pub fn len(&self) -> usize {
+        (self.code.range().end - self.code.range().start) as usize
+    }
+
+    /// Whether it has no bytes; a body always has some.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The validator for this body and the body itself, so that one decode drives validation and translation:
+    /// feed it every local declaration and operator in order, and call
+    /// [`FuncValidator::finish`] at the end.
+    pub fn into_validator(
+        self,
+        allocations: BodyAllocations,
+    ) -> (FuncValidator<ValidatorResources>, FunctionBody<'a>) {
+        (self.to_validate.into_validator(allocations), self.code)
+    }
+
+    /// Checks the body and gives the buffers back.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn validate(self, allocations: BodyAllocations) -> Result<BodyAllocations, ValidateError> {
+        let (mut validator, code) = self.into_validator(allocations);
+        validator.validate(&code)?;
+        Ok(validator.into_allocations())
+    }
+}
+
+/// Checks `bodies` one after the other.
+///
+/// # Errors
+/// The first body's error, in order.
+pub fn validate_all<'a>(bodies: impl IntoIterator<Item = Body<'a>>) -> Result<(), ValidateError> {
+    let mut allocations = BodyAllocations::default();
+    for body in bodies {
+        allocations = body.validate(allocations)?;
+    }
+    Ok(())
+}

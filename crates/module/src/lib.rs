@@ -1,0 +1,33 @@
+//! From bytes to a validated module. The only crate that drives wasmparser over a module's sections.
+//!
+//! ```text
+//! bytes ──parse──▶ Parsed { module, bodies } ──each body validated──▶ ValidModule
+//!                                    └─ by `validate_all`, or on the way by a compiler that drives
+//!                                       the same decode through `Body::operators`
+//! ```
+//! [`parse`] checks everything but function bodies; a [`Body`] carries what checking it takes, so that
+//! one decode can drive validation and translation together, on any thread.
+//!
+//! Start at [`parse`]; what is known of a module is [`Module`].
+
+#![forbid(unsafe_code)]
+
+mod body;
+mod const_expr;
+mod error;
+mod features;
+mod module;
+mod names;
+mod parse;
+mod types;
+
+pub use body::{Body, BodyAllocations, validate_all};
+pub use const_expr::{ConstExpr, ConstOp};
+pub use error::{ParseError, ValidateError};
+pub use features::wasm_features;
+pub use module::{
+    DataMode, DataSegment, ElemItems, ElemMode, ElemSegment, Export, FuncDecl, GlobalDecl, Import,
+    ImportType, Module, TableDecl,
+};
+pub use names::Names;
+pub use parse::{Parsed, parse};
