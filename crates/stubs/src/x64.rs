@@ -1,0 +1,237 @@
+//! The stubs on x86-64.
+
+use tenure_abi::ValRaw;
+use tenure_abi::call_conv::{CallConv, Loc, ValClass};
+use tenure_abi::frame;
+use tenure_abi::vm::{VmCtxHeader, VmHostCtx, VmStore};
+use tenure_asm::x64::{Assembler, Cond, Gpr, Mem, Size, Width, Xmm};
+use tenure_types::FuncType;
+
+/// Registers that the C convention keeps across calls and the entry stub therefore saves, beside rbp.
+const SAVED: [Gpr; 5] = [Gpr::RBX, Gpr::R12, Gpr::R13, Gpr::R14, Gpr::R15];
+
+/// Free in every convention here: neither argument nor result.
+const SCRATCH: Gpr = Gpr::R11;
+
+/// The entry stub for functions of type `ty`:
+/// `extern "C" fn(store: *mut VmStore, vmctx, code: *const u8, values: *mut ValRaw) -> u32`.
+///
+/// Reads the arguments from `values`, calls `code`, writes the results over them and returns 0. When the
+/// guest is abandoned it returns 1 instead and `values` holds nothing of worth. `values` has room for
+/// the longer of both lists. Notes its frame in the store as where stack walks end and unwinding arrives.
+pub fn entry(ty: &FuncType) -> Vec<u8> {
+    let conv = CallConv::new(ty);
+    let (store, vmctx, code, values) = (Gpr::RDI, Gpr::RSI, Gpr::RDX, Gpr::RCX);
+    let mut asm = Assembler::new();
+    asm.push_r(Gpr::RBP);
+    asm.mov_rr(Size::S64, Gpr::RBP, Gpr::RSP);
+    for reg in SAVED {
+        asm.push_r(reg);
+    }
+    // Six pushes after the return address: this one makes seven and keeps the stack 16-aligned.
+    asm.push_r(values);
+    asm.mov_mr(Width::W64, Mem::new(store, VmStore::ENTRY_FP), Gpr::RBP);
+    asm.mov_mr(Width::W64, Mem::new(store, VmStore::ENTRY_SP), Gpr::RSP);
+
+    // Argument registers are about to be filled: move what is still needed out of their way.
+    let (target, from) = (Gpr::RAX, Gpr::R10);
+    asm.mov_rr(Size::S64, target, code);
+    asm.mov_rr(Size::S64, from, values);
+    asm.mov_rr(Size::S64, Gpr::RDI, vmctx);
+    if conv.stack_bytes > 0 {
+        asm.sub_ri(Size::S64, Gpr::RSP, conv.stack_bytes as i32);
+    }
+    if let Some(area) = conv.results_pointer {
+        // The arguments are read before the callee runs, so the results may take their place.
+        let Loc::Gpr(area) = area else { unreachable!("the results pointer is the first argument") };
+        asm.mov_rr(Size::S64, gpr(area), from);
+    }
+    for (at, &(class, loc)) in conv.args.iter().enumerate() {
+        let value = Mem::new(from, at as i32 * ValRaw::SIZE as i32);
+        match loc {
+            Loc::Gpr(reg) => asm.mov_rm(size_of_class(class), gpr(reg), value),
+            Loc::Xmm(reg) => load_vector(&mut asm, class, xmm(reg), value),
+            Loc::Stack(offset) => copy(&mut asm, class, Mem::new(Gpr::RSP, offset as i32), value),
+            Loc::ResultArea(_) => unreachable!("an argument is no result"),
+        }
+    }
+    asm.call_r(target);
+    // The callee took its stack arguments off, so `values` is on top again.
+    asm.mov_rm(Size::S64, SCRATCH, Mem::new(Gpr::RSP, 0));
+    for (at, &(class, loc)) in conv.results.iter().enumerate() {
+        let value = Mem::new(SCRATCH, at as i32 * ValRaw::SIZE as i32);
+        match loc {
+            Loc::Gpr(reg) => asm.mov_mr(width_of_class(class), value, gpr(reg)),
+            Loc::Xmm(reg) => store_vector(&mut asm, class, value, xmm(reg)),
+            // The callee wrote it where it belongs.
+            Loc::ResultArea(_) => {}
+            Loc::Stack(_) => unreachable!("no result travels on the stack"),
+        }
+    }
+    asm.xor_rr(Size::S32, Gpr::RAX, Gpr::RAX);
+    leave_entry(&mut asm);
+    finish(asm)
+}
+
+/// The stub that abandons the guest frames of the active call: `store` in rdi, any stack, any registers.
+///
+/// Continues at the end of the entry stub, which returns 1 to its caller.
+pub fn unwind() -> Vec<u8> {
+    let mut asm = Assembler::new();
+    asm.mov_rm(Size::S64, Gpr::RSP, Mem::new(Gpr::RDI, VmStore::ENTRY_SP));
+    asm.mov_ri(Gpr::RAX, 1);
+    leave_entry(&mut asm);
+    finish(asm)
+}
+
+/// Undoes the entry stub's prologue. The stack pointer is where it was when the store noted it.
+fn leave_entry(asm: &mut Assembler) {
+    asm.pop_r(SCRATCH);
+    for reg in SAVED.into_iter().rev() {
+        asm.pop_r(reg);
+    }
+    asm.pop_r(Gpr::RBP);
+    asm.ret();
+}
+
+/// The exit stub for host functions of type `ty`: guest code calls it as it calls a guest function, with a
+/// [`VmHostCtx`] for `vmctx`.
+///
+/// Records the exit, puts the arguments in an array on its own frame, calls the shim with (context, caller,
+/// array), and returns the results that the shim wrote there; unwinds when the shim says so.
+pub fn exit(ty: &FuncType) -> Vec<u8> {
+    let conv = CallConv::new(ty);
+    let count = conv.args.len().max(conv.results.len()) as i32;
+    // [rbp-8] the store, [rbp-16] the results pointer, the array below, all 16-aligned.
+    let (store_at, area_at) = (Mem::new(Gpr::RBP, -8), Mem::new(Gpr::RBP, -16));
+    let mut asm = Assembler::new();
+    enter_host(&mut asm, VmHostCtx::STORE, 16 + count * ValRaw::SIZE as i32);
+    asm.mov_mr(Width::W64, store_at, SCRATCH);
+    if let Some(area) = conv.results_pointer {
+        let Loc::Gpr(area) = area else { unreachable!("the results pointer is the first argument") };
+        asm.mov_mr(Width::W64, area_at, gpr(area));
+    }
+    // Register arguments first: copying stack arguments goes through xmm15, which holds none.
+    for (at, &(class, loc)) in conv.args.iter().enumerate() {
+        let value = Mem::new(Gpr::RSP, at as i32 * ValRaw::SIZE as i32);
+        match loc {
+            Loc::Gpr(reg) => asm.mov_mr(width_of_class(class), value, gpr(reg)),
+            Loc::Xmm(reg) => store_vector(&mut asm, class, value, xmm(reg)),
+            Loc::Stack(offset) => copy(&mut asm, class, value, Mem::new(Gpr::RBP, 16 + offset as i32)),
+            Loc::ResultArea(_) => unreachable!("an argument is no result"),
+        }
+    }
+    asm.mov_rm(Size::S64, Gpr::RSI, Mem::new(SCRATCH, VmStore::CALLER));
+    asm.mov_rr(Size::S64, Gpr::RDX, Gpr::RSP);
+    asm.call_m(Mem::new(Gpr::RDI, VmHostCtx::SHIM));
+    let abandon = asm.new_label();
+    asm.test_rr(Size::S32, Gpr::RAX, Gpr::RAX);
+    asm.jcc(Cond::NotEqual, abandon);
+    if conv.results_pointer.is_some() {
+        asm.mov_rm(Size::S64, SCRATCH, area_at);
+    }
+    for (at, &(class, loc)) in conv.results.iter().enumerate() {
+        let value = Mem::new(Gpr::RSP, at as i32 * ValRaw::SIZE as i32);
+        match loc {
+            Loc::Gpr(reg) => asm.mov_rm(size_of_class(class), gpr(reg), value),
+            Loc::Xmm(reg) => load_vector(&mut asm, class, xmm(reg), value),
+            Loc::ResultArea(offset) => copy(&mut asm, class, Mem::new(SCRATCH, offset as i32), value),
+            Loc::Stack(_) => unreachable!("no result travels on the stack"),
+        }
+    }
+    asm.mov_rr(Size::S64, Gpr::RSP, Gpr::RBP);
+    asm.pop_r(Gpr::RBP);
+    match u16::try_from(conv.stack_bytes) {
+        Ok(0) => asm.ret(),
+        Ok(bytes) => asm.ret_i(bytes),
+        // A type has at most 1,000 parameters of at most 16 bytes.
+        Err(_) => unreachable!("{} bytes of stack arguments", conv.stack_bytes),
+    }
+    asm.bind(abandon);
+    asm.mov_rm(Size::S64, Gpr::RDI, store_at);
+    asm.jmp_m(Mem::new(Gpr::RDI, VmStore::UNWIND));
+    finish(asm)
+}
+
+/// The stub of a builtin whose code is at `target`: called by the C convention with `vmctx` first.
+///
+/// Records the exit, calls the target with the same arguments, and returns its value; unwinds when the
+/// status beside the value is not 0.
+pub fn builtin(target: usize) -> Vec<u8> {
+    let store_at = Mem::new(Gpr::RBP, -8);
+    let mut asm = Assembler::new();
+    enter_host(&mut asm, VmCtxHeader::STORE, 16);
+    asm.mov_mr(Width::W64, store_at, SCRATCH);
+    asm.mov_ri(Gpr::RAX, target as i64);
+    asm.call_r(Gpr::RAX);
+    let abandon = asm.new_label();
+    asm.test_rr(Size::S64, Gpr::RDX, Gpr::RDX);
+    asm.jcc(Cond::NotEqual, abandon);
+    asm.mov_rr(Size::S64, Gpr::RSP, Gpr::RBP);
+    asm.pop_r(Gpr::RBP);
+    asm.ret();
+    asm.bind(abandon);
+    asm.mov_rm(Size::S64, Gpr::RDI, store_at);
+    asm.jmp_m(Mem::new(Gpr::RDI, VmStore::UNWIND));
+    finish(asm)
+}
+
+/// Makes a frame of `bytes` and records where the guest left. Leaves the store's context in the scratch
+/// register; every argument register keeps its value.
+fn enter_host(asm: &mut Assembler, store_offset: i32, bytes: i32) {
+    asm.push_r(Gpr::RBP);
+    asm.mov_rr(Size::S64, Gpr::RBP, Gpr::RSP);
+    asm.sub_ri(Size::S64, Gpr::RSP, bytes);
+    asm.mov_rm(Size::S64, SCRATCH, Mem::new(Gpr::RDI, store_offset));
+    asm.mov_rm(Size::S64, Gpr::RAX, Mem::new(Gpr::RBP, frame::RETURN_ADDRESS as i32));
+    asm.mov_mr(Width::W64, Mem::new(SCRATCH, VmStore::LAST_EXIT_PC), Gpr::RAX);
+    asm.mov_rm(Size::S64, Gpr::RAX, Mem::new(Gpr::RBP, frame::CALLER_FP as i32));
+    asm.mov_mr(Width::W64, Mem::new(SCRATCH, VmStore::LAST_EXIT_FP), Gpr::RAX);
+}
+
+fn gpr(number: u8) -> Gpr {
+    Gpr::from_number(number).expect("the calling convention names registers that exist")
+}
+
+fn xmm(number: u8) -> Xmm {
+    Xmm::from_number(number).expect("the calling convention names registers that exist")
+}
+
+fn size_of_class(class: ValClass) -> Size {
+    if class == ValClass::I32 { Size::S32 } else { Size::S64 }
+}
+
+fn width_of_class(class: ValClass) -> Width {
+    if class == ValClass::I32 { Width::W32 } else { Width::W64 }
+}
+
+fn load_vector(asm: &mut Assembler, class: ValClass, dst: Xmm, src: Mem) {
+    match class {
+        ValClass::F32 => asm.movss_xm(dst, src),
+        ValClass::F64 => asm.movsd_xm(dst, src),
+        _ => asm.movups_xm(dst, src),
+    }
+}
+
+fn store_vector(asm: &mut Assembler, class: ValClass, dst: Mem, src: Xmm) {
+    match class {
+        ValClass::F32 => asm.movss_mx(dst, src),
+        ValClass::F64 => asm.movsd_mx(dst, src),
+        _ => asm.movups_mx(dst, src),
+    }
+}
+
+/// Copies a value through xmm15, which no convention uses. Reads no more than the value's own bytes.
+fn copy(asm: &mut Assembler, class: ValClass, dst: Mem, src: Mem) {
+    let class = match class {
+        ValClass::I32 => ValClass::F32,
+        ValClass::I64 => ValClass::F64,
+        vector => vector,
+    };
+    load_vector(asm, class, Xmm::XMM15, src);
+    store_vector(asm, class, dst, Xmm::XMM15);
+}
+
+fn finish(asm: Assembler) -> Vec<u8> {
+    asm.finish().expect("every label of a stub is bound and near")
+}
