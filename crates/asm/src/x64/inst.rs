@@ -97,6 +97,26 @@ impl Cond {
 }
 
 /// Writes x86-64 instructions into a [`CodeBuffer`].
+///
+/// ```
+/// use tenure_asm::x64::{Assembler, Cond, Gpr, Mem, Size};
+///
+/// // The number of 8-byte words at rdi before the first zero.
+/// let mut asm = Assembler::new();
+/// let (next, done) = (asm.new_label(), asm.new_label());
+/// asm.mov_ri(Gpr::RAX, 0);
+/// asm.bind(next);
+/// asm.cmp_mi(Size::S64, Mem::new(Gpr::RDI, 0), 0);
+/// asm.jcc_short(Cond::Equal, done);
+/// asm.add_ri(Size::S64, Gpr::RDI, 8);
+/// asm.add_ri(Size::S64, Gpr::RAX, 1);
+/// asm.jmp(next);
+/// asm.bind(done);
+/// asm.ret();
+/// let code = asm.finish()?;
+/// assert_eq!(code.len(), 25);
+/// # Ok::<(), tenure_asm::AsmError>(())
+/// ```
 #[derive(Default, Debug)]
 pub struct Assembler {
     /// The code so far; labels are made and bound here too.
