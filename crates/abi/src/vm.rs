@@ -34,6 +34,8 @@ pub struct VmStore {
     pub host: *mut c_void,
     /// Address of the stub that abandons guest frames and returns a status to the entry's caller.
     pub unwind: usize,
+    /// Address of the stub where a thread goes on after a fault in guest code.
+    pub after_fault: usize,
     /// Executable range of the engine, for the fault handler: first address.
     pub code_start: usize,
     /// Executable range of the engine, for the fault handler: one past the last address.

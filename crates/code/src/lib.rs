@@ -10,11 +10,15 @@
 
 mod compiled;
 mod compiler;
+mod describe;
 mod image;
 mod meta;
+mod serialize;
+pub mod wire;
 
 pub use compiled::{CompiledFunc, Reloc};
 pub use compiler::{CompileError, CompileUnit, Compiler, MemoryPlan, Tier, Tunables};
+pub use describe::{FuncCode, Stretch};
 pub use image::{CodeImage, FuncRange, ImageTooLarge};
 pub use meta::{CallSite, FuncMeta, TrapSite, WasmOffset};
 
@@ -34,6 +38,6 @@ pub fn layout(module: &tenure_module::Module) -> Result<CtxLayout, ContextTooLar
         imported_globals: module.imported_globals,
         own_globals: own(module.globals.len(), module.imported_globals),
         imported_funcs: module.imported_funcs,
-        escaping_funcs: module.escaping_funcs,
+        escaping_funcs: module.escaping.len() as u32,
     })
 }

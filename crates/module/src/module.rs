@@ -47,8 +47,8 @@ pub struct Module {
     pub imported_mems: u32,
     /// Globals that are imported.
     pub imported_globals: u32,
-    /// Defined functions that may become a funcref.
-    pub escaping_funcs: u32,
+    /// Defined functions that may become a funcref, by their number among those.
+    pub escaping: Vec<FuncIdx>,
     /// Where each defined function's body lies in `bytes`, by place among the defined functions.
     pub bodies: Vec<Range<usize>>,
     /// Start of the code section's contents in `bytes`: DWARF counts from here.

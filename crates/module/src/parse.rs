@@ -79,7 +79,7 @@ struct Sections<'r> {
     code_start: usize,
     name_section: Option<Range<usize>>,
     debug_sections: Vec<(String, Range<usize>)>,
-    escaping: u32,
+    escaping: Vec<FuncIdx>,
 }
 
 impl<'r> Sections<'r> {
@@ -104,7 +104,7 @@ impl<'r> Sections<'r> {
             code_start: 0,
             name_section: None,
             debug_sections: Vec::new(),
-            escaping: 0,
+            escaping: Vec::new(),
         }
     }
 
@@ -206,8 +206,8 @@ impl<'r> Sections<'r> {
             && let Some(decl) = self.funcs.get_mut(func.at())
             && decl.escape.is_none()
         {
-            decl.escape = Some(self.escaping);
-            self.escaping += 1;
+            decl.escape = Some(self.escaping.len() as u32);
+            self.escaping.push(func);
         }
     }
 
@@ -338,7 +338,7 @@ impl<'r> Sections<'r> {
             imported_tables: self.imported_tables,
             imported_mems: self.imported_mems,
             imported_globals: self.imported_globals,
-            escaping_funcs: self.escaping,
+            escaping: self.escaping,
             bodies: self.bodies,
             code_start: self.code_start,
             names: Names::new(bytes.clone(), self.name_section),

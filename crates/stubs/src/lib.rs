@@ -15,4 +15,4 @@
 
 mod x64;
 
-pub use x64::{builtin, entry, exit, unwind};
+pub use x64::{builtin, entry, exit, fault, unwind};

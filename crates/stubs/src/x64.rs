@@ -84,6 +84,22 @@ pub fn unwind() -> Vec<u8> {
     finish(asm)
 }
 
+/// The stub at which a thread goes on after a fault in guest code: `store` in rdi, a 16-aligned stack below
+/// the guest's frames.
+///
+/// Calls `target`, an `extern "C" fn(store: *mut VmStore)` that notes what happened while the guest's
+/// frames are still there, then unwinds.
+pub fn fault(target: usize) -> Vec<u8> {
+    let mut asm = Assembler::new();
+    asm.push_r(Gpr::RDI);
+    asm.push_r(Gpr::RDI);
+    asm.mov_ri(Gpr::RAX, target as i64);
+    asm.call_r(Gpr::RAX);
+    asm.pop_r(Gpr::RDI);
+    asm.jmp_m(Mem::new(Gpr::RDI, VmStore::UNWIND));
+    finish(asm)
+}
+
 /// Undoes the entry stub's prologue. The stack pointer is where it was when the store noted it.
 fn leave_entry(asm: &mut Assembler) {
     asm.pop_r(SCRATCH);

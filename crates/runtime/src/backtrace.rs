@@ -1,0 +1,114 @@
+//! Where a guest was: a walk over frames by their frame pointers, from the last exit to the first entry.
+
+use crate::call::Activation;
+use crate::loaded::LoadedModule;
+use crate::store::Store;
+use std::sync::Arc;
+use tenure_abi::frame;
+use tenure_types::FuncIdx;
+
+/// Guest frames, innermost first. Holds the modules, so that names and lines can be found later.
+#[derive(Clone, Default)]
+pub struct Backtrace {
+    modules: Vec<Arc<LoadedModule>>,
+    frames: Vec<RawFrame>,
+}
+
+#[derive(Clone, Copy)]
+struct RawFrame {
+    module: u32,
+    /// The instruction, or for a return address the last byte of the call, in the module's text.
+    at: u32,
+}
+
+/// One guest frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Whose code it runs.
+    pub module: &'a Arc<LoadedModule>,
+    /// Which function.
+    pub func: FuncIdx,
+    /// The operator, in bytes from the start of the module, where that is known.
+    pub wasm_offset: Option<u32>,
+}
+
+impl Backtrace {
+    /// The frames of the active calls of `store`: from `at`, the instruction and frame pointer of a fault,
+    /// or else from where the guest last left for the host.
+    pub(crate) fn capture(store: &Store, at: Option<(usize, usize)>) -> Self {
+        let mut trace = Self::default();
+        let vm = store.vm();
+        // SAFETY: the store's own context.
+        let (exit, entry_fp) = unsafe { (((*vm).last_exit_pc, (*vm).last_exit_fp), (*vm).entry_fp) };
+        if entry_fp == 0 {
+            return trace;
+        }
+        let (pc, fp) = at.unwrap_or(exit);
+        trace.walk(store, pc, fp, entry_fp, at.is_some());
+        let mut outer = store.outer;
+        // SAFETY: the chain is of activations further out on this thread's stack, which are alive as long
+        // as the calls that made them.
+        while let Some(activation) = unsafe { outer.as_ref() } {
+            let Activation { exit_pc, exit_fp, entry_fp, .. } = *activation;
+            if entry_fp != 0 {
+                trace.walk(store, exit_pc, exit_fp, entry_fp, false);
+            }
+            outer = activation.outer;
+        }
+        trace
+    }
+
+    /// Notes the frames from (`pc`, `fp`) out to the entry stub's frame. `exact` says that `pc` is the
+    /// instruction itself and not the one after a call.
+    fn walk(&mut self, store: &Store, pc: usize, fp: usize, entry_fp: usize, exact: bool) {
+        let (mut pc, mut fp, mut exact) = (pc, fp, exact);
+        while fp != entry_fp {
+            self.push(store, if exact { pc } else { pc.wrapping_sub(1) });
+            exact = false;
+            // SAFETY: every guest frame and every stub keeps the chain of frame pointers, which ends at the
+            // entry stub's; these frames are still on the stack.
+            (pc, fp) = unsafe {
+                let fp = std::ptr::with_exposed_provenance::<usize>(fp);
+                (fp.byte_add(frame::RETURN_ADDRESS).read(), fp.byte_add(frame::CALLER_FP).read())
+            };
+        }
+    }
+
+    fn push(&mut self, store: &Store, pc: usize) {
+        let known = self.modules.last().and_then(|module| module.text_offset(pc));
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let Some(module) = store.space().find(pc) else { return };
+                let Some(at) = module.text_offset(pc) else { return };
+                self.modules.push(module);
+                at
+            }
+        };
+        self.frames.push(RawFrame { module: self.modules.len() as u32 - 1, at });
+    }
+
+    /// The frames, innermost first.
+    pub fn frames(&self) -> impl ExactSizeIterator<Item = Frame<'_>> {
+        self.frames.iter().map(|frame| {
+            let module = &self.modules[frame.module as usize];
+            let range = module.func_at(frame.at);
+            Frame {
+                module,
+                func: range.map_or(FuncIdx(0), |range| range.func),
+                wasm_offset: range.and_then(|range| range.meta.wasm_offset_at(frame.at - range.start)),
+            }
+        })
+    }
+
+    /// Whether there is no guest frame.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Backtrace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.frames()).finish()
+    }
+}

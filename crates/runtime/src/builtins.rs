@@ -1,0 +1,230 @@
+//! The bodies of the builtins that compiled code calls.
+//!
+//! Each row of the table in `abi::builtins` has a function of its name in `bodies`, which sees the store
+//! and the instance and says what to return, or why to abandon the guest.
+
+use crate::addr::InstAddr;
+use crate::call::{Abandon, TrapInfo};
+use crate::store::Store;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tenure_abi::builtins::BuiltinResult;
+use tenure_abi::vm::VmCtxHeader;
+use tenure_abi::{Builtin, for_each_builtin};
+use tenure_types::Trap;
+
+/// The argument types of the host's convention.
+macro_rules! host_type {
+    (I32) => {
+        u32
+    };
+    (I64) => {
+        u64
+    };
+}
+
+macro_rules! entries {
+    ($($variant:ident $name:ident ($($arg:ident: $ty:ident),*);)*) => {
+        /// The address of a builtin's code.
+        pub(crate) fn address(builtin: Builtin) -> usize {
+            match builtin { $(Builtin::$variant => entries::$name as *const () as usize,)* }
+        }
+
+        mod entries {
+            use super::*;
+            $(
+                pub(super) unsafe extern "C" fn $name(
+                    vmctx: *mut VmCtxHeader,
+                    $($arg: host_type!($ty)),*
+                ) -> BuiltinResult {
+                    // SAFETY: stubs of builtins are only called by compiled code, with its own context.
+                    unsafe { run(vmctx, |store, instance| bodies::$name(store, instance, $($arg),*)) }
+                }
+            )*
+        }
+    };
+}
+
+for_each_builtin!(entries);
+
+/// Runs a body for the instance of `vmctx`.
+///
+/// # Safety
+/// `vmctx` is the context of an instance that is calling, on the thread that runs it.
+unsafe fn run(
+    vmctx: *mut VmCtxHeader,
+    body: impl FnOnce(&mut Store, InstAddr) -> Result<u64, Trap>,
+) -> BuiltinResult {
+    // SAFETY: a live context; its store's context is alive, and `host` is the store, whose active call
+    // waits for this to return and lends it.
+    let (store, instance) = unsafe {
+        let store = (*(*vmctx).store).host.cast::<Store>();
+        (&mut *store, InstAddr::from_bits((*vmctx).instance))
+    };
+    let why = match catch_unwind(AssertUnwindSafe(|| body(store, instance))) {
+        Ok(Ok(value)) => return BuiltinResult { value, status: 0 },
+        Ok(Err(trap)) => Abandon::Trap(TrapInfo::capture(store, trap, None)),
+        Err(payload) => Abandon::Panic(payload),
+    };
+    store.abandoned = Some(why);
+    BuiltinResult { value: 0, status: 1 }
+}
+
+/// What a failed growth is to the guest.
+const FAILED: u64 = u64::MAX;
+
+mod bodies {
+    use super::*;
+    use crate::addr::{MemAddr, TableAddr};
+    use crate::instance::ModuleInst;
+    use tenure_types::{ElemIdx, TableIdx};
+
+    fn inst(store: &Store, instance: InstAddr) -> &ModuleInst {
+        store.instances.get(instance).expect("a running instance is alive")
+    }
+
+    fn mem(store: &Store, instance: InstAddr, mem: u32) -> MemAddr {
+        inst(store, instance).mems[mem as usize]
+    }
+
+    fn table(store: &Store, instance: InstAddr, table: u32) -> TableAddr {
+        inst(store, instance).tables[table as usize]
+    }
+
+    /// The bytes `at..at + len` of something `size` bytes long.
+    fn range(at: u64, len: u64, size: usize) -> Result<std::ops::Range<usize>, Trap> {
+        let end = at.checked_add(len).filter(|&end| end <= size as u64).ok_or(Trap::MemoryOutOfBounds)?;
+        Ok(at as usize..end as usize)
+    }
+
+    pub fn memory_grow(store: &mut Store, instance: InstAddr, mem_idx: u32, delta: u64) -> Result<u64, Trap> {
+        let mem = mem(store, instance, mem_idx);
+        Ok(store.mem_at(mem).grow(delta).unwrap_or(FAILED))
+    }
+
+    pub fn memory_copy(
+        store: &mut Store,
+        instance: InstAddr,
+        dst_mem: u32,
+        src_mem: u32,
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<u64, Trap> {
+        let (dst_mem, src_mem) = (mem(store, instance, dst_mem), mem(store, instance, src_mem));
+        let from = range(src, len, store.mem_at(src_mem).bytes())?;
+        let to = range(dst, len, store.mem_at(dst_mem).bytes())?;
+        if dst_mem == src_mem {
+            store.mem_at(dst_mem).data_mut().copy_within(from, to.start);
+        } else {
+            let bytes = store.mem_at(src_mem).data()[from].as_ptr();
+            let target = &mut store.mem_at(dst_mem).data_mut()[to];
+            // SAFETY: `len` bytes of one memory and as many of another; nothing moved either since.
+            unsafe { std::ptr::copy_nonoverlapping(bytes, target.as_mut_ptr(), target.len()) };
+        }
+        Ok(0)
+    }
+
+    pub fn memory_fill(
+        store: &mut Store,
+        instance: InstAddr,
+        mem_idx: u32,
+        dst: u64,
+        byte: u32,
+        len: u64,
+    ) -> Result<u64, Trap> {
+        let mem = mem(store, instance, mem_idx);
+        let to = range(dst, len, store.mem_at(mem).bytes())?;
+        store.mem_at(mem).data_mut()[to].fill(byte as u8);
+        Ok(0)
+    }
+
+    pub fn memory_init(
+        store: &mut Store,
+        instance: InstAddr,
+        mem_idx: u32,
+        data: u32,
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<u64, Trap> {
+        let inst = inst(store, instance);
+        let (mem, module) = (inst.mems[mem_idx as usize], inst.module.clone());
+        let bytes = match inst.dropped_datas[data as usize] {
+            true => &[],
+            false => module.module().data(&module.module().datas[data as usize]),
+        };
+        let from = range(src, len, bytes.len())?;
+        let to = range(dst, len, store.mem_at(mem).bytes())?;
+        store.mem_at(mem).data_mut()[to].copy_from_slice(&bytes[from]);
+        Ok(0)
+    }
+
+    pub fn data_drop(store: &mut Store, instance: InstAddr, data: u32) -> Result<u64, Trap> {
+        let inst = store.instances.get_mut(instance).expect("a running instance is alive");
+        inst.dropped_datas[data as usize] = true;
+        Ok(0)
+    }
+
+    pub fn table_grow(
+        store: &mut Store,
+        instance: InstAddr,
+        table_idx: u32,
+        delta: u64,
+        init: u64,
+    ) -> Result<u64, Trap> {
+        let table = table(store, instance, table_idx);
+        Ok(store.grow_table_raw(table, delta, init).unwrap_or(FAILED))
+    }
+
+    pub fn table_fill(
+        store: &mut Store,
+        instance: InstAddr,
+        table_idx: u32,
+        dst: u64,
+        init: u64,
+        len: u64,
+    ) -> Result<u64, Trap> {
+        let table = table(store, instance, table_idx);
+        if store.fill_table_raw(table, dst, init, len) { Ok(0) } else { Err(Trap::TableOutOfBounds) }
+    }
+
+    pub fn table_copy(
+        store: &mut Store,
+        instance: InstAddr,
+        dst_table: u32,
+        src_table: u32,
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<u64, Trap> {
+        let (dst_table, src_table) = (table(store, instance, dst_table), table(store, instance, src_table));
+        if store.copy_table_raw(dst_table, dst, src_table, src, len) {
+            Ok(0)
+        } else {
+            Err(Trap::TableOutOfBounds)
+        }
+    }
+
+    pub fn table_init(
+        store: &mut Store,
+        instance: InstAddr,
+        table_idx: u32,
+        elem: u32,
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<u64, Trap> {
+        store.table_init(instance, TableIdx(table_idx), ElemIdx(elem), dst, src, len)?;
+        Ok(0)
+    }
+
+    pub fn elem_drop(store: &mut Store, instance: InstAddr, elem: u32) -> Result<u64, Trap> {
+        store.elem_drop(instance, ElemIdx(elem));
+        Ok(0)
+    }
+
+    pub fn raise_trap(_: &mut Store, _: InstAddr, code: u32) -> Result<u64, Trap> {
+        let trap = u8::try_from(code).ok().and_then(Trap::from_code);
+        Err(trap.expect("compilers raise traps of the table"))
+    }
+}

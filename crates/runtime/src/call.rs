@@ -1,0 +1,216 @@
+//! Calls into guests, and what comes back.
+//!
+//! ```text
+//! host frames    Activation: what the store knew of the call outside this one
+//! entry stub     notes where walks end and where unwinding arrives
+//! guest frames   …
+//! exit stub      notes where the guest left
+//! host frames    may call in again: the next Activation
+//! ```
+
+use crate::backtrace::Backtrace;
+use crate::store::Store;
+use std::any::Any;
+use std::cell::Cell;
+use std::fmt;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::Ordering;
+use tenure_abi::ValRaw;
+use tenure_abi::vm::{VmCtxHeader, VmFuncRef, VmStore};
+use tenure_sys::{current_sp, thread_stack};
+use tenure_types::Trap;
+
+pub use crate::fault::install as install_fault_handler;
+
+/// What an entry stub is to the host.
+pub type EntryStub = unsafe extern "C" fn(
+    store: *mut VmStore,
+    vmctx: *mut VmCtxHeader,
+    code: *const u8,
+    values: *mut ValRaw,
+) -> u32;
+
+/// Stack that stays free for host functions and builtins below the guest's limit, in bytes; less on
+/// threads whose whole stack is small.
+const HOST_RESERVE: usize = 128 << 10;
+
+/// Why a guest was abandoned.
+pub enum Abandon {
+    /// It trapped.
+    Trap(TrapInfo),
+    /// A host function failed: its error, for the embedding API to name.
+    Host(Box<dyn Any + Send>),
+    /// A host function panicked: the payload.
+    Panic(Box<dyn Any + Send>),
+}
+
+impl fmt::Debug for Abandon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trap(info) => f.debug_tuple("Trap").field(info).finish(),
+            Self::Host(_) => f.write_str("Host"),
+            Self::Panic(_) => f.write_str("Panic"),
+        }
+    }
+}
+
+/// A trap and where it happened.
+#[derive(Clone, Debug)]
+pub struct TrapInfo {
+    /// What happened.
+    pub trap: Trap,
+    /// Where; `None` when backtraces are off.
+    pub backtrace: Option<Backtrace>,
+}
+
+impl TrapInfo {
+    /// `trap`, with the backtrace from `at` (see [`Backtrace::capture`]) when backtraces are on.
+    pub(crate) fn capture(store: &Store, trap: Trap, at: Option<(usize, usize)>) -> Self {
+        let backtrace = store.config().backtraces.then(|| Backtrace::capture(store, at));
+        Self { trap, backtrace }
+    }
+}
+
+/// What a store knew of the call that is active when another one goes in.
+pub(crate) struct Activation {
+    pub outer: *const Activation,
+    pub exit_pc: usize,
+    pub exit_fp: usize,
+    pub entry_fp: usize,
+    entry_sp: usize,
+    caller: *mut VmCtxHeader,
+    stack_limit: usize,
+    current: *mut VmStore,
+}
+
+thread_local! {
+    /// The store whose guest runs on this thread, for the fault handler.
+    static CURRENT: Cell<*mut VmStore> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// The store whose guest runs on this thread, or null.
+#[inline]
+pub(crate) fn current() -> *mut VmStore {
+    CURRENT.get()
+}
+
+/// Calls the function of `funcref` through `entry`, its signature's entry stub. Arguments are read from
+/// `values`, results written over them.
+///
+/// # Errors
+/// Why the guest was abandoned; `values` then holds nothing of worth. The store can be used again.
+///
+/// # Safety
+/// - `store` is the store's address, with the right to use all that the embedding API keeps behind it
+///   (host functions get it back), and nothing else uses it during the call.
+/// - `funcref` is a live record of this store, `entry` the entry stub of its type in this engine.
+/// - `values` has room for the longer of arguments and results, and holds arguments of the function's
+///   type whose references are of this store.
+#[inline]
+pub unsafe fn call(
+    store: *mut Store,
+    funcref: NonNull<VmFuncRef>,
+    entry: usize,
+    values: *mut ValRaw,
+) -> Result<(), Abandon> {
+    // SAFETY: the caller vouches for the store; its context is alive as long as it.
+    let vm = unsafe { (*store).vm() };
+    // SAFETY: as above; no guest of the store runs while this reads and writes its context.
+    let saved = unsafe {
+        let saved = Activation {
+            outer: (*store).outer,
+            exit_pc: (*vm).last_exit_pc,
+            exit_fp: (*vm).last_exit_fp,
+            entry_fp: (*vm).entry_fp,
+            entry_sp: (*vm).entry_sp,
+            caller: (*vm).caller,
+            stack_limit: (*vm).stack_limit,
+            current: CURRENT.replace(vm),
+        };
+        (*vm).host = store.cast();
+        (*vm).caller = ptr::null_mut();
+        saved
+    };
+    let sp = current_sp();
+    // SAFETY: as above.
+    let entered = unsafe {
+        if saved.entry_fp == 0 {
+            (*vm).stack_limit = outermost_limit(&(*store), sp);
+        }
+        (*store).outer = &raw const saved;
+        sp > (*vm).stack_limit
+    };
+    let status = if entered {
+        // SAFETY: the record is alive, so its slot and context are; `entry` is the address of a stub of this
+        // signature, made for this type of function.
+        unsafe {
+            let code = (*(*funcref.as_ptr()).slot).load(Ordering::Acquire);
+            let entry: EntryStub = std::mem::transmute::<usize, EntryStub>(entry);
+            entry(vm, (*funcref.as_ptr()).vmctx, code, values)
+        }
+    } else {
+        STATUS_STACK
+    };
+    CURRENT.set(saved.current);
+    // SAFETY: as above; the call is over.
+    unsafe {
+        (*vm).last_exit_pc = saved.exit_pc;
+        (*vm).last_exit_fp = saved.exit_fp;
+        (*vm).entry_fp = saved.entry_fp;
+        (*vm).entry_sp = saved.entry_sp;
+        (*vm).caller = saved.caller;
+        (*vm).stack_limit = saved.stack_limit;
+        (*store).outer = saved.outer;
+    }
+    if status == 0 {
+        return Ok(());
+    }
+    // SAFETY: the caller vouches for the store.
+    Err(reason(unsafe { &mut *store }, status))
+}
+
+/// What [`call`] notes when there is no stack to enter with; stubs return 0 or 1.
+const STATUS_STACK: u32 = 2;
+
+#[cold]
+fn reason(store: &mut Store, status: u32) -> Abandon {
+    if status == STATUS_STACK {
+        return Abandon::Trap(TrapInfo::capture(store, Trap::StackOverflow, None));
+    }
+    store.abandoned.take().expect("whoever abandons a guest notes why")
+}
+
+/// How far down the guest may go when it is entered from stack address `sp` with no call of its store active.
+#[inline]
+fn outermost_limit(store: &Store, sp: usize) -> usize {
+    let config = store.config();
+    if config.tunables.signals {
+        // Where the system refuses a signal stack, a fault ends the process as it would without us.
+        let _ = tenure_sys::signals::ensure_alt_stack();
+    }
+    let wanted = sp.saturating_sub(config.max_wasm_stack);
+    let stack = thread_stack();
+    if !stack.contains(sp) {
+        return wanted;
+    }
+    let reserve = HOST_RESERVE.min((stack.high - stack.low) / 3);
+    wanted.max(stack.low + reserve)
+}
+
+impl Store {
+    /// Notes why the guest that is calling is to be abandoned: for the shim of a host function, which then
+    /// returns 1.
+    pub fn abandon(&mut self, why: Abandon) {
+        self.abandoned = Some(why);
+    }
+
+    /// Whether a call is active in the store.
+    pub fn is_active(&self) -> bool {
+        !self.outer.is_null()
+    }
+
+    /// The guest frames of the active calls, innermost first: for a host function.
+    pub fn backtrace(&self) -> Backtrace {
+        Backtrace::capture(self, None)
+    }
+}

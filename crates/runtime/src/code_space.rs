@@ -1,0 +1,270 @@
+//! An engine's executable memory: stubs, the code of loaded modules, and the slots that calls go through.
+
+use crate::loaded::LoadedModule;
+use crate::ranges::Ranges;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use tenure_abi::Builtin;
+use tenure_abi::call_conv::ValClass;
+use tenure_abi::vm::CodeSlot;
+use tenure_sys::{CodePages, page_size};
+use tenure_types::FuncType;
+
+/// Bytes of code an engine can hold, if the system lets it; halved until it does.
+const CODE_BYTES: usize = 1 << 30;
+/// The least that is tried.
+const LEAST_CODE_BYTES: usize = 16 << 20;
+/// One byte of slots for so many bytes of code: a function is rarely shorter than 64 bytes.
+const CODE_PER_DATA: usize = 8;
+
+/// Executable memory shared by everything of one engine.
+///
+/// Code is given back when the last user of its module goes; stubs stay as long as the engine.
+pub struct CodeSpace {
+    pages: CodePages,
+    free: Mutex<Free>,
+    stubs: RwLock<HashMap<SigKey, SigStubs>>,
+    builtins: Box<[usize]>,
+    unwind: usize,
+    fault: usize,
+    /// Loaded modules by the address of their first byte of code.
+    modules: RwLock<BTreeMap<usize, Weak<LoadedModule>>>,
+}
+
+struct Free {
+    code: Ranges,
+    data: Ranges,
+    /// Where the next stub goes, and how many bytes are left there.
+    stubs: (usize, usize),
+}
+
+/// What decides a signature's stubs: how its values travel.
+type SigKey = (Box<[ValClass]>, Box<[ValClass]>);
+
+/// The stubs of one signature. Valid as long as the engine's [`CodeSpace`].
+#[derive(Clone, Copy, Debug)]
+pub struct SigStubs {
+    /// Host to guest.
+    pub entry: usize,
+    /// Guest to host: a code slot that holds the exit stub.
+    pub exit: *const CodeSlot,
+}
+
+// SAFETY: the slot is in the engine's data pages, is written once before this value is made, and is atomic.
+unsafe impl Send for SigStubs {}
+// SAFETY: as above.
+unsafe impl Sync for SigStubs {}
+
+/// Why code could not be loaded.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The engine's code memory is full.
+    Full {
+        /// Bytes that were asked for.
+        wanted: usize,
+    },
+    /// The system refused.
+    Os(io::Error),
+    /// The image does not fit the module: only damaged artifacts do that.
+    Mismatch(&'static str),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full { wanted } => write!(f, "no room for {wanted} bytes in the engine's code memory"),
+            Self::Os(error) => write!(f, "code memory: {error}"),
+            Self::Mismatch(what) => write!(f, "compiled code does not fit its module: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl From<io::Error> for LoadError {
+    fn from(error: io::Error) -> Self {
+        Self::Os(error)
+    }
+}
+
+impl CodeSpace {
+    /// Code memory with the stubs that every store needs.
+    ///
+    /// # Errors
+    /// When the system has no memory that can be executed.
+    pub fn new() -> Result<Arc<Self>, LoadError> {
+        let mut bytes = CODE_BYTES;
+        let pages = loop {
+            match CodePages::new(bytes, bytes / CODE_PER_DATA) {
+                Ok(pages) => break pages,
+                Err(error) if bytes == LEAST_CODE_BYTES => return Err(error.into()),
+                Err(_) => bytes /= 2,
+            }
+        };
+        let free =
+            Free { code: Ranges::new(pages.code_len()), data: Ranges::new(pages.data_len()), stubs: (0, 0) };
+        let mut space = Self {
+            pages,
+            free: Mutex::new(free),
+            stubs: RwLock::default(),
+            builtins: Box::default(),
+            unwind: 0,
+            fault: 0,
+            modules: RwLock::default(),
+        };
+        space.unwind = space.add_stub(&tenure_stubs::unwind())?;
+        space.fault = space.add_stub(&tenure_stubs::fault(crate::fault::landing as *const () as usize))?;
+        space.builtins = Builtin::ALL
+            .iter()
+            .map(|&builtin| space.add_stub(&tenure_stubs::builtin(crate::builtins::address(builtin))))
+            .collect::<Result<_, _>>()?;
+        Ok(Arc::new(space))
+    }
+
+    /// First address of code, and one past the last.
+    pub(crate) fn code_range(&self) -> (usize, usize) {
+        let start = self.pages.exec_base() as usize;
+        (start, start + self.pages.code_len())
+    }
+
+    /// Builtins' stubs by number; lives as long as `self`.
+    pub(crate) fn builtins(&self) -> *const usize {
+        self.builtins.as_ptr()
+    }
+
+    /// Address of the unwind stub.
+    pub(crate) fn unwind(&self) -> usize {
+        self.unwind
+    }
+
+    /// Address of the stub where faults go on.
+    pub(crate) fn fault(&self) -> usize {
+        self.fault
+    }
+
+    /// The stubs for functions of type `ty`, made when they are first asked for.
+    ///
+    /// # Errors
+    /// When code memory is full.
+    pub fn sig_stubs(&self, ty: &FuncType) -> Result<SigStubs, LoadError> {
+        let classes = |list: &[tenure_types::ValType]| list.iter().map(|&ty| ValClass::of(ty)).collect();
+        let key: SigKey = (classes(ty.params()), classes(ty.results()));
+        if let Some(&stubs) = self.stubs.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(stubs);
+        }
+        let mut known = self.stubs.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&stubs) = known.get(&key) {
+            return Ok(stubs);
+        }
+        let entry = self.add_stub(&tenure_stubs::entry(ty))?;
+        let exit = self.add_stub(&tenure_stubs::exit(ty))?;
+        let slots = self.take_slots(1)?;
+        self.set_slot(slots, 0, exit);
+        let stubs = SigStubs { entry, exit: self.slot(slots, 0) };
+        known.insert(key, stubs);
+        Ok(stubs)
+    }
+
+    /// The module whose code holds address `pc`.
+    pub fn find(&self, pc: usize) -> Option<Arc<LoadedModule>> {
+        let modules = self.modules.read().unwrap_or_else(PoisonError::into_inner);
+        let (_, module) = modules.range(..=pc).next_back()?;
+        module.upgrade().filter(|module| module.text_offset(pc).is_some())
+    }
+
+    pub(crate) fn register(&self, start: usize, module: Weak<LoadedModule>) {
+        self.modules.write().unwrap_or_else(PoisonError::into_inner).insert(start, module);
+    }
+
+    pub(crate) fn unregister(&self, start: usize) {
+        self.modules.write().unwrap_or_else(PoisonError::into_inner).remove(&start);
+    }
+
+    /// Room for `len` bytes of code, whole pages; the offset in the code part.
+    pub(crate) fn take_code(&self, len: usize) -> Result<usize, LoadError> {
+        let len = len.max(1).next_multiple_of(page_size());
+        self.free().code.take(len, page_size()).ok_or(LoadError::Full { wanted: len })
+    }
+
+    /// Address of offset `at` of the code part.
+    pub(crate) fn code_address(&self, at: usize) -> usize {
+        self.pages.exec_base() as usize + at
+    }
+
+    /// Puts `code` where [`CodeSpace::take_code`] or a stub's place said.
+    ///
+    /// # Safety
+    /// The room is the caller's and nobody runs code there.
+    pub(crate) unsafe fn write_code(&self, at: usize, code: &[u8]) -> Result<(), LoadError> {
+        // SAFETY: the caller owns the room and nobody uses it yet.
+        unsafe { self.pages.write(at, code)? };
+        Ok(())
+    }
+
+    /// Takes back what [`CodeSpace::take_code`] gave.
+    ///
+    /// # Safety
+    /// Nobody runs or will run code there.
+    pub(crate) unsafe fn give_code(&self, at: usize, len: usize) {
+        let len = len.max(1).next_multiple_of(page_size());
+        // SAFETY: whole pages that the caller gives up. Where the system refuses, the pages merely keep
+        // their memory until they are written again.
+        let _ = unsafe { self.pages.discard(at, len) };
+        self.free().code.give(at, len);
+    }
+
+    /// Room for `count` code slots; the offset in the data part.
+    pub(crate) fn take_slots(&self, count: usize) -> Result<usize, LoadError> {
+        let bytes = count.max(1) * size_of::<CodeSlot>();
+        self.free().data.take(bytes, align_of::<CodeSlot>()).ok_or(LoadError::Full { wanted: bytes })
+    }
+
+    /// Takes back what [`CodeSpace::take_slots`] gave.
+    pub(crate) fn give_slots(&self, at: usize, count: usize) {
+        self.free().data.give(at, count.max(1) * size_of::<CodeSlot>());
+    }
+
+    /// The address of slot `index` of those at `at`.
+    pub(crate) fn slot(&self, at: usize, index: usize) -> *const CodeSlot {
+        let offset = at + index * size_of::<CodeSlot>();
+        assert!(offset + size_of::<CodeSlot>() <= self.pages.data_len(), "slot {index} is in the data part");
+        self.pages.data_base().wrapping_add(offset).cast::<CodeSlot>().cast_const()
+    }
+
+    /// Publishes `code` in slot `index` of those at `at`.
+    pub(crate) fn set_slot(&self, at: usize, index: usize, code: usize) {
+        let slot = self.slot(at, index);
+        // SAFETY: `slot` checked that the address is inside the data part, which is mapped as long as `self`
+        // and readable and writable; the type is atomic.
+        unsafe { (*slot).store(std::ptr::with_exposed_provenance_mut(code), Ordering::Release) };
+    }
+
+    fn add_stub(&self, code: &[u8]) -> Result<usize, LoadError> {
+        let mut free = self.free();
+        let len = code.len().next_multiple_of(32);
+        if free.stubs.1 < len {
+            let room = len.max(4 * page_size()).next_multiple_of(page_size());
+            let at = free.code.take(room, page_size()).ok_or(LoadError::Full { wanted: room })?;
+            free.stubs = (at, room);
+        }
+        let (at, left) = free.stubs;
+        free.stubs = (at + len, left - len);
+        drop(free);
+        // SAFETY: these bytes were never handed out before.
+        unsafe { self.write_code(at, code)? };
+        Ok(self.code_address(at))
+    }
+
+    fn free(&self) -> MutexGuard<'_, Free> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for CodeSpace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodeSpace").field("pages", &self.pages).finish_non_exhaustive()
+    }
+}

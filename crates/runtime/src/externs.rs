@@ -1,0 +1,31 @@
+//! Host references: values of the host that guests carry but cannot look into.
+
+use std::any::Any;
+
+/// The host values of one store. A guest holds a value's number; 0 is null.
+///
+/// Numbers are never used again, so that a number always means the value it was made for: without a
+/// collector the store cannot know when the last guest has forgotten one.
+#[derive(Default)]
+pub(crate) struct Externs {
+    values: Vec<Box<dyn Any + Send + Sync>>,
+}
+
+impl Externs {
+    /// Takes `value` in; its number, or `None` when all 2^32 - 1 are given out.
+    pub fn insert(&mut self, value: Box<dyn Any + Send + Sync>) -> Option<u32> {
+        let number = u32::try_from(self.values.len() + 1).ok()?;
+        self.values.push(value);
+        Some(number)
+    }
+
+    /// The value of `number`; `None` for null and for numbers never given out.
+    pub fn get(&self, number: u32) -> Option<&(dyn Any + Send + Sync)> {
+        self.values.get((number as usize).checked_sub(1)?).map(|value| &**value)
+    }
+
+    /// As [`Externs::get`].
+    pub fn get_mut(&mut self, number: u32) -> Option<&mut (dyn Any + Send + Sync)> {
+        self.values.get_mut((number as usize).checked_sub(1)?).map(|value| &mut **value)
+    }
+}

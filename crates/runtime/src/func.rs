@@ -1,0 +1,120 @@
+//! Functions (specification, "Function Instances").
+
+use crate::addr::InstAddr;
+use crate::code_space::SigStubs;
+use std::any::Any;
+use std::ffi::c_void;
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use tenure_abi::vm::{HostShim, VmCtxHeader, VmFuncRef, VmHostCtx, VmStore};
+use tenure_types::{FuncIdx, FuncType, TypeId};
+
+/// A function of a store.
+pub struct FuncInst {
+    pub(crate) funcref: NonNull<VmFuncRef>,
+    pub(crate) ty: Arc<FuncType>,
+    pub(crate) type_id: TypeId,
+    pub(crate) stubs: SigStubs,
+    pub(crate) owner: FuncOwner,
+}
+
+/// Whose function it is.
+pub(crate) enum FuncOwner {
+    /// An instance's: its record lies in the instance's context.
+    Instance(InstAddr, FuncIdx),
+    /// The host's: its record lies in here, and goes with it.
+    Host { _record: HostRecord },
+}
+
+/// What makes a host function: independent of any store, so that a linker can hold it.
+#[derive(Clone)]
+pub struct HostFunc {
+    /// Its type.
+    pub ty: Arc<FuncType>,
+    /// Its type's canonical id, in the engine that it is for.
+    pub type_id: TypeId,
+    /// The stubs of its signature, in that engine.
+    pub stubs: SigStubs,
+    /// What the exit stub calls.
+    pub shim: HostShim,
+    /// What the shim finds behind [`VmHostCtx::env`]: the address of the value in the `Arc`.
+    pub closure: Arc<dyn Any + Send + Sync>,
+}
+
+/// The records of one host function in one store, and its closure.
+pub(crate) struct HostRecord {
+    parts: NonNull<Parts>,
+    /// Keeps the closure alive that `parts.ctx.env` points at.
+    _closure: Arc<dyn Any + Send + Sync>,
+}
+
+struct Parts {
+    ctx: VmHostCtx,
+    funcref: VmFuncRef,
+}
+
+impl HostRecord {
+    pub fn new(store: *mut VmStore, func: &HostFunc) -> Self {
+        let env = Arc::as_ptr(&func.closure).cast::<c_void>().cast_mut();
+        let parts = Box::leak(Box::new(Parts {
+            ctx: VmHostCtx { store, shim: func.shim, env },
+            funcref: VmFuncRef {
+                slot: func.stubs.exit,
+                vmctx: std::ptr::null_mut(),
+                type_id: func.type_id.0,
+                handle: VmFuncRef::NO_HANDLE,
+            },
+        }));
+        parts.funcref.vmctx = (&raw mut parts.ctx).cast::<VmCtxHeader>();
+        Self { parts: NonNull::from(parts), _closure: func.closure.clone() }
+    }
+
+    pub fn funcref(&self) -> NonNull<VmFuncRef> {
+        // SAFETY: `parts` is allocated as long as `self`; only a place is computed.
+        NonNull::from(unsafe { &mut (*self.parts.as_ptr()).funcref })
+    }
+}
+
+impl Drop for HostRecord {
+    fn drop(&mut self) {
+        // SAFETY: made with `Box` in `new`, freed only here. The closure goes after, with its field.
+        drop(unsafe { Box::from_raw(self.parts.as_ptr()) });
+    }
+}
+
+impl FuncInst {
+    /// Its type.
+    pub fn ty(&self) -> &Arc<FuncType> {
+        &self.ty
+    }
+
+    /// Its type's canonical id.
+    pub fn type_id(&self) -> TypeId {
+        self.type_id
+    }
+
+    /// The stubs of its signature.
+    pub fn stubs(&self) -> SigStubs {
+        self.stubs
+    }
+
+    /// Its record, which guests hold pointers to.
+    pub fn funcref(&self) -> NonNull<VmFuncRef> {
+        self.funcref
+    }
+
+    /// The instance that defines it, and its index there; `None` for a host function.
+    pub fn defined_in(&self) -> Option<(InstAddr, FuncIdx)> {
+        match self.owner {
+            FuncOwner::Instance(instance, func) => Some((instance, func)),
+            FuncOwner::Host { .. } => None,
+        }
+    }
+}
+
+impl fmt::Debug for FuncInst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FuncInst").field("ty", &self.ty).finish_non_exhaustive()
+    }
+}

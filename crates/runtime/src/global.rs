@@ -1,0 +1,49 @@
+//! Globals (specification, "Global Instances").
+
+use crate::record::Record;
+use std::ptr::NonNull;
+use tenure_abi::ValRaw;
+use tenure_abi::vm::VmGlobal;
+use tenure_types::GlobalType;
+
+/// A global.
+#[derive(Debug)]
+pub struct GlobalInst {
+    ty: GlobalType,
+    record: Record<VmGlobal>,
+}
+
+impl GlobalInst {
+    /// A global that holds `value`. Its record goes to `at`, or to an allocation of its own.
+    ///
+    /// # Safety
+    /// `at`, when given, is aligned, writable, and outlives the result.
+    pub(crate) unsafe fn new(ty: GlobalType, value: ValRaw, at: Option<NonNull<VmGlobal>>) -> Self {
+        let vm = VmGlobal { value };
+        let record = match at {
+            // SAFETY: the caller vouches for `at`.
+            Some(at) => unsafe { Record::in_context(at, vm) },
+            None => Record::boxed(vm),
+        };
+        Self { ty, record }
+    }
+
+    /// Its type.
+    pub fn ty(&self) -> &GlobalType {
+        &self.ty
+    }
+
+    /// What it holds, raw.
+    pub(crate) fn get(&self) -> ValRaw {
+        self.record.get().value
+    }
+
+    /// Replaces what it holds. Whether it is mutable, and whether the value has its type, is for the caller.
+    pub(crate) fn set(&mut self, value: ValRaw) {
+        self.record.set(VmGlobal { value });
+    }
+
+    pub(crate) fn record(&self) -> *mut VmGlobal {
+        self.record.as_ptr()
+    }
+}

@@ -1,0 +1,47 @@
+//! Instances (specification, "Module Instances").
+
+use crate::addr::{GlobalAddr, MemAddr, TableAddr};
+use crate::loaded::LoadedModule;
+use crate::vm_ctx::VmCtx;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use tenure_abi::vm::VmFuncRef;
+use tenure_types::FuncIdx;
+
+/// An instance of a module.
+pub struct ModuleInst {
+    pub(crate) module: Arc<LoadedModule>,
+    pub(crate) ctx: VmCtx,
+    /// By memory index, imports included.
+    pub(crate) mems: Box<[MemAddr]>,
+    /// By table index, imports included.
+    pub(crate) tables: Box<[TableAddr]>,
+    /// By global index, imports included.
+    pub(crate) globals: Box<[GlobalAddr]>,
+    /// Element segments that were dropped.
+    pub(crate) dropped_elems: Box<[bool]>,
+    /// Data segments that were dropped.
+    pub(crate) dropped_datas: Box<[bool]>,
+}
+
+impl ModuleInst {
+    /// Its module.
+    pub fn module(&self) -> &Arc<LoadedModule> {
+        &self.module
+    }
+
+    /// The funcref of function `func`; `None` for a function that the module never lets escape.
+    pub(crate) fn funcref(&self, func: FuncIdx) -> Option<NonNull<VmFuncRef>> {
+        let (module, layout) = (self.module.module(), self.module.layout());
+        if module.is_imported_func(func) {
+            return Some(self.ctx.imported_funcref(layout, func));
+        }
+        module.funcs[func.at()].escape.map(|escape| self.ctx.own_funcref(layout, escape))
+    }
+}
+
+impl std::fmt::Debug for ModuleInst {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ModuleInst").field("module", &self.module).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,321 @@
+//! Instantiation (specification, "Instantiation"): allocate, store, then initialize.
+//!
+//! [`Store::create_instance`] runs no guest code and cannot be observed; once it returns, the store owns the
+//! instance. [`Store::apply_segments`] then writes into tables and memories, which may be other instances',
+//! so from there on a failure leaves the instance where it is.
+
+use crate::addr::InstAddr;
+use crate::const_eval::{evaluate, funcref};
+use crate::global::GlobalInst;
+use crate::imports::{Extern, ImportError, check_import};
+use crate::instance::ModuleInst;
+use crate::loaded::LoadedModule;
+use crate::memory::{GrowError, MemInst};
+use crate::store::Store;
+use crate::table::{TableInst, TableTooLarge};
+use crate::vm_ctx::VmCtx;
+use std::fmt;
+use std::sync::Arc;
+use tenure_abi::vm::{VmCtxHeader, VmFuncRef, VmImport};
+use tenure_module::{ConstExpr, DataMode, ElemItems, ElemMode};
+use tenure_types::{ElemIdx, FuncIdx, GlobalIdx, MemIdx, TableIdx, Trap};
+
+/// Why a module was not instantiated.
+#[derive(Debug)]
+pub enum InstantiateError {
+    /// The module is of another engine.
+    WrongEngine,
+    /// Not as many imports as the module asks for.
+    ImportCount {
+        /// As many as it asks for.
+        expected: usize,
+        /// As many as were given.
+        found: usize,
+    },
+    /// An import does not fit.
+    Import {
+        /// Which: a place in the module's imports.
+        index: usize,
+        /// Why.
+        error: ImportError,
+    },
+    /// A memory could not be made.
+    Memory(GrowError),
+    /// A table could not be made.
+    Table(TableTooLarge),
+    /// A segment does not fit: the instance stays, since others may already hold its functions.
+    Segment(Trap),
+}
+
+impl fmt::Display for InstantiateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongEngine => f.write_str("the module and the store are of different engines"),
+            Self::ImportCount { expected, found } => write!(f, "expected {expected} imports, found {found}"),
+            Self::Import { index, error } => {
+                write!(f, "incompatible import type for import {index}: {error}")
+            }
+            Self::Memory(error) => write!(f, "memory not made: {error}"),
+            Self::Table(error) => write!(f, "table not made: {error}"),
+            Self::Segment(trap) => trap.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for InstantiateError {}
+
+impl Store {
+    /// Checks `imports`, one for each of the module's imports in order.
+    ///
+    /// # Errors
+    /// The first that does not fit.
+    pub fn check_imports(&self, module: &LoadedModule, imports: &[Extern]) -> Result<(), InstantiateError> {
+        let wanted = &module.module().imports;
+        if wanted.len() != imports.len() {
+            return Err(InstantiateError::ImportCount { expected: wanted.len(), found: imports.len() });
+        }
+        for (index, (wanted, given)) in wanted.iter().zip(imports).enumerate() {
+            check_import(self, &wanted.ty, given)
+                .map_err(|error| InstantiateError::Import { index, error })?;
+        }
+        Ok(())
+    }
+
+    /// Makes an instance: context, memories, tables, globals. Segments are not applied, nothing was run.
+    ///
+    /// # Errors
+    /// [`InstantiateError`]; the store is as before.
+    pub fn create_instance(
+        &mut self,
+        module: &Arc<LoadedModule>,
+        imports: &[Extern],
+    ) -> Result<InstAddr, InstantiateError> {
+        if !Arc::ptr_eq(module.space(), self.space()) {
+            return Err(InstantiateError::WrongEngine);
+        }
+        self.check_imports(module, imports)?;
+        let layout = module.layout();
+        let mut ctx = VmCtx::new(
+            layout,
+            VmCtxHeader {
+                store: self.vm(),
+                builtins: self.space().builtins(),
+                type_ids: module.type_ids(),
+                instance: 0,
+            },
+        );
+        let mut own = Own::default();
+        self.link_imports(module, &mut ctx, imports, &mut own);
+        write_funcrefs(module, &mut ctx);
+        self.make_memories_and_tables(module, &ctx, &mut own)?;
+        make_globals(module, &ctx, &mut own);
+        init_tables(module, &ctx, &mut own);
+        Ok(self.adopt(module, ctx, own))
+    }
+
+    fn link_imports(&self, module: &LoadedModule, ctx: &mut VmCtx, imports: &[Extern], own: &mut Own) {
+        let layout = module.layout();
+        let mut funcs = 0;
+        for import in imports {
+            match import {
+                Extern::Func(func) => {
+                    let funcref = self.func(*func).expect(CHECKED).funcref();
+                    // SAFETY: the record lives as long as its function, which the store owns.
+                    let (slot, vmctx) = unsafe { ((*funcref.as_ptr()).slot, (*funcref.as_ptr()).vmctx) };
+                    let import = VmImport { slot, vmctx, funcref: funcref.as_ptr() };
+                    ctx.set_import(layout, FuncIdx(funcs), import);
+                    funcs += 1;
+                }
+                Extern::Table(table) => {
+                    let place = layout.table(TableIdx(own.table_addrs.len() as u32));
+                    ctx.set_imported(place, self.table(*table).expect(CHECKED).record());
+                    own.table_addrs.push(table.addr);
+                }
+                Extern::Memory(mem) => {
+                    let place = layout.mem(MemIdx(own.mem_addrs.len() as u32));
+                    ctx.set_imported(place, self.memory(*mem).expect(CHECKED).record());
+                    own.mem_addrs.push(mem.addr);
+                }
+                Extern::Global(global) => {
+                    let place = layout.global(GlobalIdx(own.global_addrs.len() as u32));
+                    ctx.set_imported(place, self.global(*global).expect(CHECKED).record());
+                    own.global_addrs.push(global.addr);
+                }
+            }
+        }
+    }
+
+    fn make_memories_and_tables(
+        &self,
+        module: &LoadedModule,
+        ctx: &VmCtx,
+        own: &mut Own,
+    ) -> Result<(), InstantiateError> {
+        let (layout, parsed) = (module.layout(), module.module());
+        for at in parsed.imported_mems..parsed.mems.len() as u32 {
+            let ty = *parsed.mem_type(MemIdx(at));
+            let plan = module.tunables().memory_plan(&ty);
+            // SAFETY: an own record of the context, which the instance keeps as long as the memory lives.
+            let mem = unsafe { MemInst::new(ty, plan, Some(ctx.mem(layout, MemIdx(at)))) };
+            own.mems.push(mem.map_err(InstantiateError::Memory)?);
+        }
+        for at in parsed.imported_tables..parsed.tables.len() as u32 {
+            let ty = *parsed.table_type(TableIdx(at));
+            // SAFETY: as above.
+            let table = unsafe { TableInst::new(ty, Some(ctx.table(layout, TableIdx(at)))) };
+            own.tables.push(table.map_err(InstantiateError::Table)?);
+        }
+        Ok(())
+    }
+
+    /// Takes the instance in. Cannot fail.
+    fn adopt(&mut self, module: &Arc<LoadedModule>, ctx: VmCtx, own: Own) -> InstAddr {
+        let header = ctx.as_ptr();
+        let mut mems = own.mem_addrs;
+        mems.extend(own.mems.into_iter().map(|mem| self.mems.insert(mem)));
+        let mut tables = own.table_addrs;
+        tables.extend(own.tables.into_iter().map(|table| self.tables.insert(table)));
+        let mut globals = own.global_addrs;
+        globals.extend(own.globals.into_iter().map(|global| self.globals.insert(global)));
+        let addr = self.instances.insert(ModuleInst {
+            module: module.clone(),
+            ctx,
+            mems: mems.into(),
+            tables: tables.into(),
+            globals: globals.into(),
+            dropped_elems: vec![false; module.module().elems.len()].into(),
+            dropped_datas: vec![false; module.module().datas.len()].into(),
+        });
+        // SAFETY: the context is the new instance's, and nothing runs in it yet.
+        unsafe { (*header).instance = addr.to_bits() };
+        addr
+    }
+
+    /// Applies active segments in order, and drops them, as instantiation does.
+    ///
+    /// # Errors
+    /// [`InstantiateError::Segment`] for the first that does not fit; what was written before stays.
+    ///
+    /// # Panics
+    /// When there is no such instance.
+    pub fn apply_segments(&mut self, addr: InstAddr) -> Result<(), InstantiateError> {
+        let module = self.instances.get(addr).expect("made just before").module.clone();
+        let parsed = module.module();
+        for (at, elem) in parsed.elems.iter().enumerate() {
+            let elem_idx = ElemIdx(at as u32);
+            match &elem.mode {
+                ElemMode::Active { table, offset } => {
+                    let offset = self.address(addr, &module, offset, parsed.table_type(*table).is_64);
+                    self.table_init(addr, *table, elem_idx, offset, 0, elem.items.len() as u64)
+                        .map_err(InstantiateError::Segment)?;
+                    self.elem_drop(addr, elem_idx);
+                }
+                ElemMode::Declared => self.elem_drop(addr, elem_idx),
+                ElemMode::Passive => {}
+            }
+        }
+        for (at, data) in parsed.datas.iter().enumerate() {
+            if let DataMode::Active { mem, offset } = &data.mode {
+                let offset = self.address(addr, &module, offset, parsed.mem_type(*mem).is_64);
+                let bytes = parsed.data(data);
+                let mem = self.instances.get(addr).expect("made just before").mems[mem.at()];
+                let inside = usize::try_from(offset).ok().and_then(|start| {
+                    let end = start.checked_add(bytes.len())?;
+                    self.mem_at(mem).data_mut().get_mut(start..end)
+                });
+                inside.ok_or(InstantiateError::Segment(Trap::MemoryOutOfBounds))?.copy_from_slice(bytes);
+                self.instances.get_mut(addr).expect("made just before").dropped_datas[at] = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn address(&self, addr: InstAddr, module: &LoadedModule, offset: &ConstExpr, is_64: bool) -> u64 {
+        let ctx = &self.instances.get(addr).expect("made just before").ctx;
+        let value = evaluate(module, ctx, offset);
+        if is_64 { value.get_u64() } else { value.get_u32().into() }
+    }
+
+    /// `table.init`.
+    pub(crate) fn table_init(
+        &mut self,
+        addr: InstAddr,
+        table: TableIdx,
+        elem: ElemIdx,
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<(), Trap> {
+        let inst = self.instances.get(addr).expect("a running instance is alive");
+        let module = inst.module.clone();
+        let segment = &module.module().elems[elem.at()];
+        let available = if inst.dropped_elems[elem.at()] { 0 } else { segment.items.len() as u64 };
+        let table = self.tables.get_mut(inst.tables[table.at()]).expect("an instance's tables are alive");
+        let fits = |at: u64, limit: u64| at.checked_add(len).is_some_and(|end| end <= limit);
+        if !fits(src, available) || !fits(dst, table.size()) {
+            return Err(Trap::TableOutOfBounds);
+        }
+        for at in 0..len {
+            let item = (src + at) as usize;
+            let raw = match &segment.items {
+                ElemItems::Funcs(funcs) => funcref(&module, &inst.ctx, funcs[item]) as u64,
+                ElemItems::Exprs(exprs) => evaluate(&module, &inst.ctx, &exprs[item]).get_u64(),
+            };
+            table.set(dst + at, raw);
+        }
+        Ok(())
+    }
+
+    /// `elem.drop`.
+    pub(crate) fn elem_drop(&mut self, addr: InstAddr, elem: ElemIdx) {
+        self.instances.get_mut(addr).expect("a running instance is alive").dropped_elems[elem.at()] = true;
+    }
+}
+
+const CHECKED: &str = "imports were checked just before";
+
+/// What an instance is made of before the store takes it: dropped whole if a part cannot be made.
+#[derive(Default)]
+struct Own {
+    mem_addrs: Vec<crate::addr::MemAddr>,
+    table_addrs: Vec<crate::addr::TableAddr>,
+    global_addrs: Vec<crate::addr::GlobalAddr>,
+    mems: Vec<MemInst>,
+    tables: Vec<TableInst>,
+    globals: Vec<GlobalInst>,
+}
+
+fn write_funcrefs(module: &LoadedModule, ctx: &mut VmCtx) {
+    let vmctx = ctx.as_ptr();
+    for (escape, &func) in module.module().escaping.iter().enumerate() {
+        let funcref = VmFuncRef {
+            slot: module.slot(func),
+            vmctx,
+            type_id: module.module().funcs[func.at()].id.0,
+            handle: VmFuncRef::NO_HANDLE,
+        };
+        ctx.set_funcref(module.layout(), escape as u32, funcref);
+    }
+}
+
+fn make_globals(module: &LoadedModule, ctx: &VmCtx, own: &mut Own) {
+    let parsed = module.module();
+    for at in parsed.imported_globals..parsed.globals.len() as u32 {
+        let decl = &parsed.globals[at as usize];
+        let init = decl.init.as_ref().expect("a defined global has a value");
+        let value = evaluate(module, ctx, init);
+        let record = ctx.global(module.layout(), GlobalIdx(at));
+        // SAFETY: an own record of the context, which the instance keeps as long as the global lives.
+        own.globals.push(unsafe { GlobalInst::new(decl.ty, value, Some(record)) });
+    }
+}
+
+fn init_tables(module: &LoadedModule, ctx: &VmCtx, own: &mut Own) {
+    let parsed = module.module();
+    for (table, decl) in own.tables.iter_mut().zip(&parsed.tables[parsed.imported_tables as usize..]) {
+        if let Some(init) = &decl.init {
+            let raw = evaluate(module, ctx, init).get_u64();
+            table.fill(0, raw, decl.ty.min);
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! The store: the only owner of everything in it.
+
+use crate::addr::{Addr, FuncAddr, GlobalAddr, Handle, HandleError, InstAddr, MemAddr, StoreId, TableAddr};
+use crate::arena::Arena;
+use crate::call::{Abandon, Activation};
+use crate::code_space::{CodeSpace, LoadError};
+use crate::externs::Externs;
+use crate::func::{FuncInst, FuncOwner, HostFunc, HostRecord};
+use crate::global::GlobalInst;
+use crate::imports::Extern;
+use crate::instance::ModuleInst;
+use crate::memory::{GrowError, MemInst};
+use crate::table::{TableInst, TableTooLarge};
+use std::any::Any;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use tenure_abi::ValRaw;
+use tenure_abi::vm::{VmFault, VmFuncRef, VmStore};
+use tenure_code::Tunables;
+use tenure_types::{ExternIdx, FuncIdx, GlobalType, MemType, TableType, TypeId, TypeRegistry};
+
+/// What a store is told when it is made.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// Bytes of stack that guest frames may use, from the outermost call on.
+    pub max_wasm_stack: usize,
+    /// Whether traps and errors carry the guest's backtrace.
+    pub backtraces: bool,
+    /// How memories that the host makes are reserved, and whether faults stand for traps.
+    pub tunables: Tunables,
+}
+
+/// Owns instances, functions, tables, memories, globals and host references. Nothing in it is counted:
+/// a handle names a place, and each use is checked.
+pub struct Store {
+    id: StoreId,
+    vm: NonNull<VmStore>,
+    space: Arc<CodeSpace>,
+    types: Arc<TypeRegistry>,
+    config: StoreConfig,
+    pub(crate) instances: Arena<ModuleInst>,
+    pub(crate) funcs: Arena<FuncInst>,
+    pub(crate) tables: Arena<TableInst>,
+    pub(crate) mems: Arena<MemInst>,
+    pub(crate) globals: Arena<GlobalInst>,
+    externs: Externs,
+    /// The calls that the active call was made from, innermost first; null outside calls.
+    pub(crate) outer: *const Activation,
+    /// Why the guest is being abandoned, between the reason and the entry's caller.
+    pub(crate) abandoned: Option<Abandon>,
+}
+
+// SAFETY: the raw pointers lead to allocations that the store owns (its context, its instances' contexts and
+// host functions' records) or that outlive it (code memory, held by `space`); none is bound to a thread.
+// `outer` is null whenever the store can be moved, since a call borrows it. Closures and host references
+// are `Send + Sync`; a noted reason is `Send`.
+unsafe impl Send for Store {}
+// SAFETY: with a shared borrow the store is only read, and guests run only with an exclusive one.
+unsafe impl Sync for Store {}
+
+impl Store {
+    /// An empty store.
+    pub fn new(space: Arc<CodeSpace>, types: Arc<TypeRegistry>, config: StoreConfig) -> Self {
+        let (code_start, code_end) = space.code_range();
+        let vm = Box::leak(Box::new(VmStore {
+            stack_limit: 0,
+            last_exit_fp: 0,
+            last_exit_pc: 0,
+            entry_fp: 0,
+            entry_sp: 0,
+            caller: std::ptr::null_mut(),
+            host: std::ptr::null_mut(),
+            unwind: space.unwind(),
+            after_fault: space.fault(),
+            code_start,
+            code_end,
+            fault: VmFault::default(),
+        }));
+        Self {
+            id: StoreId::next(),
+            vm: NonNull::from(vm),
+            space,
+            types,
+            config,
+            instances: Arena::default(),
+            funcs: Arena::default(),
+            tables: Arena::default(),
+            mems: Arena::default(),
+            globals: Arena::default(),
+            externs: Externs::default(),
+            outer: std::ptr::null(),
+            abandoned: None,
+        }
+    }
+
+    /// Its id.
+    #[inline]
+    pub fn id(&self) -> StoreId {
+        self.id
+    }
+
+    /// What it was told when it was made.
+    pub fn config(&self) -> &StoreConfig {
+        &self.config
+    }
+
+    /// The engine's code memory.
+    pub fn space(&self) -> &Arc<CodeSpace> {
+        &self.space
+    }
+
+    /// The engine's types.
+    pub fn types(&self) -> &Arc<TypeRegistry> {
+        &self.types
+    }
+
+    /// What the store shares with compiled code.
+    #[inline]
+    pub fn vm(&self) -> *mut VmStore {
+        self.vm.as_ptr()
+    }
+
+    /// The handle of `addr`.
+    #[inline]
+    pub fn handle<T>(&self, addr: Addr<T>) -> Handle<T> {
+        Handle { store: self.id, addr }
+    }
+}
+
+/// Looking handles up. Each checks store, slot and generation.
+macro_rules! lookups {
+    ($($what:literal, $list:ident: $get:ident $get_mut:ident $ty:ty;)*) => {
+        impl Store {$(
+            #[doc = concat!("The ", $what, " behind a handle.\n\n# Errors\n[`HandleError`] for another store's, or one that was reclaimed.")]
+            #[inline]
+            pub fn $get(&self, handle: Handle<$ty>) -> Result<&$ty, HandleError> {
+                if handle.store != self.id {
+                    return Err(HandleError::WrongStore { what: $what });
+                }
+                self.$list.get(handle.addr).ok_or(HandleError::Reclaimed { what: $what })
+            }
+
+            #[doc = concat!("The ", $what, " behind a handle, to change.\n\n# Errors\n[`HandleError`] for another store's, or one that was reclaimed.")]
+            #[inline]
+            pub fn $get_mut(&mut self, handle: Handle<$ty>) -> Result<&mut $ty, HandleError> {
+                if handle.store != self.id {
+                    return Err(HandleError::WrongStore { what: $what });
+                }
+                self.$list.get_mut(handle.addr).ok_or(HandleError::Reclaimed { what: $what })
+            }
+        )*}
+    };
+}
+
+lookups! {
+    "instance", instances: instance instance_mut ModuleInst;
+    "function", funcs: func func_mut FuncInst;
+    "table", tables: table table_mut TableInst;
+    "memory", mems: memory memory_mut MemInst;
+    "global", globals: global global_mut GlobalInst;
+}
+
+/// Making things that no instance defines.
+impl Store {
+    /// A host function.
+    pub fn new_host_func(&mut self, func: &HostFunc) -> Handle<FuncInst> {
+        let record = HostRecord::new(self.vm(), func);
+        let addr = self.add_func(FuncInst {
+            funcref: record.funcref(),
+            ty: func.ty.clone(),
+            type_id: func.type_id,
+            stubs: func.stubs,
+            owner: FuncOwner::Host { _record: record },
+        });
+        self.handle(addr)
+    }
+
+    /// A memory of `ty.min` pages.
+    ///
+    /// # Errors
+    /// [`GrowError`] when there is no room for it.
+    pub fn new_memory(&mut self, ty: MemType) -> Result<Handle<MemInst>, GrowError> {
+        let plan = self.config.tunables.memory_plan(&ty);
+        // SAFETY: no place is given.
+        let mem = unsafe { MemInst::new(ty, plan, None)? };
+        let addr = self.mems.insert(mem);
+        Ok(self.handle(addr))
+    }
+
+    /// A table of `ty.min` elements that are all `init`, raw.
+    ///
+    /// # Errors
+    /// [`TableTooLarge`] over the limit of tables.
+    pub fn new_table(&mut self, ty: TableType, init: u64) -> Result<Handle<TableInst>, TableTooLarge> {
+        // SAFETY: no place is given.
+        let mut table = unsafe { TableInst::new(ty, None)? };
+        table.fill(0, init, ty.min);
+        let addr = self.tables.insert(table);
+        Ok(self.handle(addr))
+    }
+
+    /// A global that holds `value`, which has the type's content.
+    pub fn new_global(&mut self, ty: GlobalType, value: ValRaw) -> Handle<GlobalInst> {
+        // SAFETY: no place is given.
+        let global = unsafe { GlobalInst::new(ty, value, None) };
+        let addr = self.globals.insert(global);
+        self.handle(addr)
+    }
+
+    /// Takes a host value in; its number, which is never 0, or `None` when all numbers are given out.
+    pub fn new_extern(&mut self, value: Box<dyn Any + Send + Sync>) -> Option<u32> {
+        self.externs.insert(value)
+    }
+
+    /// The host value of `number`.
+    pub fn extern_value(&self, number: u32) -> Option<&(dyn Any + Send + Sync)> {
+        self.externs.get(number)
+    }
+
+    /// The host value of `number`, to change.
+    pub fn extern_value_mut(&mut self, number: u32) -> Option<&mut (dyn Any + Send + Sync)> {
+        self.externs.get_mut(number)
+    }
+
+    /// Takes a function in and notes its address in its record.
+    fn add_func(&mut self, func: FuncInst) -> FuncAddr {
+        let funcref = func.funcref;
+        let addr = self.funcs.insert(func);
+        // SAFETY: the record lives as long as the function: in its own allocation, or in the context of an
+        // instance of this store.
+        unsafe { (*funcref.as_ptr()).handle = addr.slot };
+        addr
+    }
+}
+
+/// Functions as values.
+impl Store {
+    /// The function of a funcref that a guest of this store gave; `None` for null.
+    ///
+    /// # Errors
+    /// [`LoadError`] when its stubs cannot be made.
+    ///
+    /// # Safety
+    /// `raw` is 0 or the address of a live record of this store.
+    pub unsafe fn func_of_raw(&mut self, raw: usize) -> Result<Option<Handle<FuncInst>>, LoadError> {
+        let Some(funcref) = NonNull::new(std::ptr::with_exposed_provenance_mut::<VmFuncRef>(raw)) else {
+            return Ok(None);
+        };
+        // SAFETY: the caller vouches for the record.
+        let (handle, vmctx) = unsafe { ((*funcref.as_ptr()).handle, (*funcref.as_ptr()).vmctx) };
+        if handle != VmFuncRef::NO_HANDLE
+            && let Some(addr) = self.funcs.addr_of_slot(handle)
+        {
+            return Ok(Some(self.handle(addr)));
+        }
+        // Only an instance's functions come without a handle: a host function gets its own when it is made.
+        // SAFETY: the record's context is live and an instance's.
+        let instance = InstAddr::from_bits(unsafe { (*vmctx).instance });
+        let func = self
+            .index_of(instance, funcref)
+            .expect("a funcref without a handle lies in its instance's context");
+        self.func_of(instance, func).map(|addr| Some(self.handle(addr)))
+    }
+
+    /// Which function of `instance` has its record at `funcref`.
+    fn index_of(&self, instance: InstAddr, funcref: NonNull<VmFuncRef>) -> Option<FuncIdx> {
+        let instance = self.instances.get(instance)?;
+        let module = instance.module.module();
+        if module.escaping.is_empty() {
+            return None;
+        }
+        let first = instance.ctx.own_funcref(instance.module.layout(), 0);
+        let escape =
+            (funcref.as_ptr() as usize).checked_sub(first.as_ptr() as usize)? / size_of::<VmFuncRef>();
+        module.escaping.get(escape).copied()
+    }
+
+    /// The function `func` of `instance`.
+    ///
+    /// # Errors
+    /// [`LoadError`] when its stubs cannot be made.
+    ///
+    /// # Panics
+    /// When there is no such instance, or the function never escapes its module.
+    pub(crate) fn func_of(&mut self, instance: InstAddr, func: FuncIdx) -> Result<FuncAddr, LoadError> {
+        let inst = self.instances.get(instance).expect("the caller has looked the instance up");
+        let funcref = inst.funcref(func).expect("only escaping functions are asked for");
+        // SAFETY: a record in a live context, or of a live host function.
+        let known = unsafe { (*funcref.as_ptr()).handle };
+        if known != VmFuncRef::NO_HANDLE
+            && let Some(addr) = self.funcs.addr_of_slot(known)
+        {
+            return Ok(addr);
+        }
+        let module = inst.module.module();
+        if module.is_imported_func(func) {
+            // Another instance's function that nobody has asked for yet.
+            // SAFETY: a record of this store, as above.
+            let handle = unsafe { self.func_of_raw(funcref.as_ptr().expose_provenance())? };
+            return Ok(handle.expect("the record is not null").addr);
+        }
+        let ty = module.func_type(func).clone();
+        let type_id: TypeId = module.funcs[func.at()].id;
+        let stubs = self.space.sig_stubs(&ty)?;
+        Ok(self.add_func(FuncInst {
+            funcref,
+            ty,
+            type_id,
+            stubs,
+            owner: FuncOwner::Instance(instance, func),
+        }))
+    }
+}
+
+/// Exports.
+impl Store {
+    /// What `instance` exports as `item`.
+    ///
+    /// # Errors
+    /// [`LoadError`] when a function's stubs cannot be made.
+    ///
+    /// # Panics
+    /// When there is no such instance, or `item` is not of its module.
+    pub fn export(&mut self, instance: InstAddr, item: ExternIdx) -> Result<Extern, LoadError> {
+        if let ExternIdx::Func(func) = item {
+            let addr = self.func_of(instance, func)?;
+            return Ok(Extern::Func(self.handle(addr)));
+        }
+        let inst = self.instances.get(instance).expect("the caller has looked the instance up");
+        Ok(match item {
+            ExternIdx::Table(table) => Extern::Table(self.handle::<TableInst>(inst.tables[table.at()])),
+            ExternIdx::Mem(mem) => Extern::Memory(self.handle::<MemInst>(inst.mems[mem.at()])),
+            ExternIdx::Global(global) => Extern::Global(self.handle::<GlobalInst>(inst.globals[global.at()])),
+            ExternIdx::Func(_) => unreachable!("handled above"),
+        })
+    }
+}
+
+/// Values, raw. Whether a value fits the type is for the caller, who knows types and handles.
+impl Store {
+    /// What a global holds.
+    pub fn global_raw(&self, global: GlobalAddr) -> Option<ValRaw> {
+        self.globals.get(global).map(GlobalInst::get)
+    }
+
+    /// Replaces what a global holds.
+    pub fn set_global_raw(&mut self, global: GlobalAddr, value: ValRaw) {
+        if let Some(global) = self.globals.get_mut(global) {
+            global.set(value);
+        }
+    }
+
+    /// Element `at` of a table; `None` outside.
+    pub fn table_raw(&self, table: TableAddr, at: u64) -> Option<u64> {
+        self.tables.get(table)?.get(at)
+    }
+
+    /// Writes element `at` of a table; false outside.
+    pub fn set_table_raw(&mut self, table: TableAddr, at: u64, raw: u64) -> bool {
+        self.tables.get_mut(table).is_some_and(|table| table.set(at, raw))
+    }
+
+    /// Writes `len` elements of a table; false, and nothing written, when they are not all there.
+    pub fn fill_table_raw(&mut self, table: TableAddr, at: u64, raw: u64, len: u64) -> bool {
+        self.tables.get_mut(table).is_some_and(|table| table.fill(at, raw, len))
+    }
+
+    /// Grows a table by elements that start as `init`; its old size.
+    ///
+    /// # Errors
+    /// [`TableTooLarge`] when a limit refuses.
+    pub fn grow_table_raw(&mut self, table: TableAddr, delta: u64, init: u64) -> Result<u64, TableTooLarge> {
+        self.tables.get_mut(table).ok_or(TableTooLarge)?.grow(delta, init)
+    }
+
+    /// Copies elements from one table to another, or within one; false, and nothing copied, when they are
+    /// not all there.
+    pub fn copy_table_raw(
+        &mut self,
+        dst: TableAddr,
+        dst_at: u64,
+        src: TableAddr,
+        src_at: u64,
+        len: u64,
+    ) -> bool {
+        if dst == src {
+            return self.tables.get_mut(dst).is_some_and(|table| table.copy_within(dst_at, src_at, len));
+        }
+        let inside = |table: TableAddr, at: u64| {
+            let size = self.tables.get(table).map(TableInst::size);
+            size.is_some_and(|size| at.checked_add(len).is_some_and(|end| end <= size))
+        };
+        if !inside(dst, dst_at) || !inside(src, src_at) {
+            return false;
+        }
+        for at in 0..len {
+            let raw = self.table_raw(src, src_at + at).expect("checked to be inside");
+            self.set_table_raw(dst, dst_at + at, raw);
+        }
+        true
+    }
+
+    /// Memory at an address of this store.
+    pub(crate) fn mem_at(&mut self, mem: MemAddr) -> &mut MemInst {
+        self.mems.get_mut(mem).expect("an instance's memories live as long as the instance")
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        debug_assert!(self.outer.is_null(), "a call borrows the store");
+        // Host closures go first, while what they may look at is still whole; then what instances own.
+        self.funcs = Arena::default();
+        self.externs = Externs::default();
+        self.tables = Arena::default();
+        self.mems = Arena::default();
+        self.globals = Arena::default();
+        self.instances = Arena::default();
+        // SAFETY: made with `Box` in `new`; no call is active, so nothing runs that could use it.
+        drop(unsafe { Box::from_raw(self.vm.as_ptr()) });
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("id", &self.id).finish_non_exhaustive()
+    }
+}

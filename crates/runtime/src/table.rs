@@ -1,0 +1,214 @@
+//! Tables (specification, "Table Instances").
+
+use crate::record::Record;
+use std::alloc::Layout;
+use std::fmt;
+use std::ptr::NonNull;
+use tenure_abi::vm::VmTable;
+use tenure_types::TableType;
+
+/// Most elements a table may have, whatever its type says: what browsers allow.
+pub(crate) const MAX_ELEMENTS: u64 = 10_000_000;
+
+/// A table. Elements are raw references: for functions the address of a
+/// [`VmFuncRef`](tenure_abi::vm::VmFuncRef), for host references their number; 0 is null.
+pub struct TableInst {
+    ty: TableType,
+    elements: Elements,
+    record: Record<VmTable>,
+}
+
+/// A table would be larger than it may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TableTooLarge;
+
+impl fmt::Display for TableTooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a table may have at most {MAX_ELEMENTS} elements")
+    }
+}
+
+impl std::error::Error for TableTooLarge {}
+
+impl TableInst {
+    /// A table of `ty.min` null elements. Its record goes to `at`, or to an allocation of its own.
+    ///
+    /// # Safety
+    /// `at`, when given, is aligned, writable, and outlives the result.
+    pub(crate) unsafe fn new(ty: TableType, at: Option<NonNull<VmTable>>) -> Result<Self, TableTooLarge> {
+        let len = Some(ty.min).filter(|&min| min <= MAX_ELEMENTS).ok_or(TableTooLarge)? as usize;
+        let elements = Elements::new(len, element_size(&ty)).ok_or(TableTooLarge)?;
+        let vm = VmTable { base: elements.base.as_ptr(), len };
+        let record = match at {
+            // SAFETY: the caller vouches for `at`.
+            Some(at) => unsafe { Record::in_context(at, vm) },
+            None => Record::boxed(vm),
+        };
+        Ok(Self { ty, elements, record })
+    }
+
+    /// Its type, with the size it was made with.
+    pub fn ty(&self) -> &TableType {
+        &self.ty
+    }
+
+    /// Elements now.
+    pub fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn len(&self) -> usize {
+        self.record.get().len
+    }
+
+    pub(crate) fn record(&self) -> *mut VmTable {
+        self.record.as_ptr()
+    }
+
+    /// Element `at`, raw; `None` outside the table.
+    pub(crate) fn get(&self, at: u64) -> Option<u64> {
+        let at = usize::try_from(at).ok().filter(|&at| at < self.len())?;
+        Some(self.elements.get(at))
+    }
+
+    /// Writes element `at`; false outside the table.
+    pub(crate) fn set(&mut self, at: u64, raw: u64) -> bool {
+        match usize::try_from(at).ok().filter(|&at| at < self.len()) {
+            Some(at) => {
+                self.elements.set(at, raw);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Writes `len` elements from `at` on; false, and nothing written, when they are not all there.
+    pub(crate) fn fill(&mut self, at: u64, raw: u64, len: u64) -> bool {
+        if at.checked_add(len).is_none_or(|end| end > self.size()) {
+            return false;
+        }
+        for at in at..at + len {
+            self.elements.set(at as usize, raw);
+        }
+        true
+    }
+
+    /// Moves `len` elements within the table; false, and nothing moved, when they are not all there.
+    pub(crate) fn copy_within(&mut self, dst: u64, src: u64, len: u64) -> bool {
+        let inside = |at: u64| at.checked_add(len).is_some_and(|end| end <= self.size());
+        if !inside(dst) || !inside(src) {
+            return false;
+        }
+        self.elements.copy_within(dst as usize, src as usize, len as usize);
+        true
+    }
+
+    /// Grows by `delta` elements that start as `init`, and returns the old size.
+    ///
+    /// # Errors
+    /// [`TableTooLarge`] when the type's maximum or the limit of all tables refuses. Nothing has changed then.
+    pub(crate) fn grow(&mut self, delta: u64, init: u64) -> Result<u64, TableTooLarge> {
+        let old = self.size();
+        let limit = self.ty.max.unwrap_or(u64::MAX).min(MAX_ELEMENTS);
+        let len = old.checked_add(delta).filter(|&len| len <= limit).ok_or(TableTooLarge)?;
+        if delta == 0 {
+            return Ok(old);
+        }
+        if len as usize > self.elements.capacity {
+            let capacity = (len as usize).max(self.elements.capacity * 2).min(limit as usize);
+            let grown = Elements::new(capacity, self.elements.size).ok_or(TableTooLarge)?;
+            // SAFETY: both hold at least `old` elements of the same size and are apart from each other.
+            unsafe {
+                std::ptr::copy_nonoverlapping(
+                    self.elements.base.as_ptr(),
+                    grown.base.as_ptr(),
+                    old as usize * self.elements.size,
+                );
+            }
+            self.elements = grown;
+        }
+        for at in old..len {
+            self.elements.set(at as usize, init);
+        }
+        self.record.set(VmTable { base: self.elements.base.as_ptr(), len: len as usize });
+        Ok(old)
+    }
+
+    /// Bytes of its elements.
+    pub fn footprint(&self) -> usize {
+        self.elements.capacity * self.elements.size
+    }
+}
+
+fn element_size(ty: &TableType) -> usize {
+    if ty.element.heap.is_func() { 8 } else { 4 }
+}
+
+impl fmt::Debug for TableInst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableInst").field("ty", &self.ty).field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// Zeroed room for `capacity` elements of `size` bytes (4 or 8), read and written through raw pointers,
+/// because compiled code does so too.
+struct Elements {
+    base: NonNull<u8>,
+    capacity: usize,
+    size: usize,
+}
+
+impl Elements {
+    fn new(capacity: usize, size: usize) -> Option<Self> {
+        // One element more than asked for, so that the room is never empty.
+        let layout = Self::layout(capacity + 1, size)?;
+        // SAFETY: the layout is not empty.
+        let base = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) })?;
+        Some(Self { base, capacity, size })
+    }
+
+    fn layout(count: usize, size: usize) -> Option<Layout> {
+        Layout::from_size_align(count.checked_mul(size)?, 8).ok()
+    }
+
+    fn get(&self, at: usize) -> u64 {
+        assert!(at < self.capacity);
+        // SAFETY: inside the room, which is initialized; elements are aligned to their size.
+        unsafe {
+            if self.size == 8 {
+                self.base.cast::<u64>().add(at).read()
+            } else {
+                self.base.cast::<u32>().add(at).read().into()
+            }
+        }
+    }
+
+    fn set(&mut self, at: usize, raw: u64) {
+        assert!(at < self.capacity);
+        // SAFETY: inside the room; elements are aligned to their size.
+        unsafe {
+            if self.size == 8 {
+                self.base.cast::<u64>().add(at).write(raw);
+            } else {
+                self.base.cast::<u32>().add(at).write(raw as u32);
+            }
+        }
+    }
+
+    fn copy_within(&mut self, dst: usize, src: usize, len: usize) {
+        assert!(dst + len <= self.capacity && src + len <= self.capacity);
+        // SAFETY: both parts are inside the room; they may overlap.
+        unsafe {
+            let base = self.base.as_ptr();
+            std::ptr::copy(base.add(src * self.size), base.add(dst * self.size), len * self.size);
+        }
+    }
+}
+
+impl Drop for Elements {
+    fn drop(&mut self) {
+        let layout = Self::layout(self.capacity + 1, self.size).expect("the layout was made before");
+        // SAFETY: allocated with this layout in `new`.
+        unsafe { std::alloc::dealloc(self.base.as_ptr(), layout) };
+    }
+}

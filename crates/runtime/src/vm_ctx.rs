@@ -1,0 +1,108 @@
+//! The block behind `vmctx`, as the runtime sees it.
+
+use std::alloc::Layout;
+use std::ptr::NonNull;
+use tenure_abi::ValRaw;
+use tenure_abi::ctx::{CtxLayout, Place};
+use tenure_abi::vm::{VmCtxHeader, VmFuncRef, VmGlobal, VmImport, VmMem, VmTable};
+use tenure_types::{FuncIdx, GlobalIdx, MemIdx, TableIdx};
+
+/// One instance's context: allocated here, freed when this goes. Compiled code and the runtime use it
+/// through raw pointers only; no Rust reference covers it.
+pub(crate) struct VmCtx {
+    block: NonNull<u8>,
+    layout: Layout,
+}
+
+impl VmCtx {
+    /// A zeroed block laid out by `layout`, starting with `header`.
+    pub fn new(layout: &CtxLayout, header: VmCtxHeader) -> Self {
+        let size = Layout::from_size_align(layout.size().max(size_of::<VmCtxHeader>()), CtxLayout::ALIGN);
+        let size = size.expect("a context has less than 2 GiB");
+        // SAFETY: the size is at least the header's.
+        let block = unsafe { std::alloc::alloc_zeroed(size) };
+        let Some(block) = NonNull::new(block) else { std::alloc::handle_alloc_error(size) };
+        // SAFETY: the block is large enough and 16-aligned.
+        unsafe { block.cast::<VmCtxHeader>().write(header) };
+        Self { block, layout: size }
+    }
+
+    pub fn as_ptr(&self) -> *mut VmCtxHeader {
+        self.block.as_ptr().cast()
+    }
+
+    fn at<T>(&self, offset: i32) -> NonNull<T> {
+        let offset = offset as usize;
+        assert!(offset + size_of::<T>() <= self.layout.size(), "offset {offset} is inside the context");
+        // SAFETY: just checked to be inside the block.
+        unsafe { self.block.add(offset).cast() }
+    }
+
+    fn record<T>(&self, place: Place) -> NonNull<T> {
+        match place {
+            Place::Own(offset) => self.at(offset),
+            // SAFETY: inside the block, aligned by the layout, and filled in when the instance was made,
+            // before anything asks for the record.
+            Place::Imported(offset) => unsafe { self.at::<NonNull<T>>(offset).read() },
+        }
+    }
+
+    /// The record of memory `mem`; for an import, the definer's.
+    pub fn mem(&self, layout: &CtxLayout, mem: MemIdx) -> NonNull<VmMem> {
+        self.record(layout.mem(mem))
+    }
+
+    /// The record of table `table`; for an import, the definer's.
+    pub fn table(&self, layout: &CtxLayout, table: TableIdx) -> NonNull<VmTable> {
+        self.record(layout.table(table))
+    }
+
+    /// The record of global `global`; for an import, the definer's.
+    pub fn global(&self, layout: &CtxLayout, global: GlobalIdx) -> NonNull<VmGlobal> {
+        self.record(layout.global(global))
+    }
+
+    /// What global `global` holds.
+    pub fn global_value(&self, layout: &CtxLayout, global: GlobalIdx) -> ValRaw {
+        // SAFETY: the record is live as long as the instance, and written before it is read.
+        unsafe { self.global(layout, global).read().value }
+    }
+
+    /// Notes where an imported item's record is.
+    pub fn set_imported<T>(&mut self, place: Place, record: *mut T) {
+        let Place::Imported(offset) = place else { panic!("{place:?} is no import's") };
+        // SAFETY: inside the block and aligned by the layout; the context belongs to `self`.
+        unsafe { self.at::<*mut T>(offset).write(record) };
+    }
+
+    /// Notes an imported function.
+    pub fn set_import(&mut self, layout: &CtxLayout, func: FuncIdx, import: VmImport) {
+        // SAFETY: inside the block and aligned by the layout; the context belongs to `self`.
+        unsafe { self.at::<VmImport>(layout.import(func)).write(import) };
+    }
+
+    /// The funcref of imported function `func`.
+    pub fn imported_funcref(&self, layout: &CtxLayout, func: FuncIdx) -> NonNull<VmFuncRef> {
+        // SAFETY: inside the block, and filled in when the instance was made.
+        let import = unsafe { self.at::<VmImport>(layout.import(func)).read() };
+        NonNull::new(import.funcref).expect("imports are filled in when the instance is made")
+    }
+
+    /// Where the funcref of escaping function number `escape` lies.
+    pub fn own_funcref(&self, layout: &CtxLayout, escape: u32) -> NonNull<VmFuncRef> {
+        self.at(layout.funcref(escape))
+    }
+
+    /// Writes the funcref of escaping function number `escape`.
+    pub fn set_funcref(&mut self, layout: &CtxLayout, escape: u32, funcref: VmFuncRef) {
+        // SAFETY: inside the block and aligned by the layout; the context belongs to `self`.
+        unsafe { self.own_funcref(layout, escape).write(funcref) };
+    }
+}
+
+impl Drop for VmCtx {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout in `new`.
+        unsafe { std::alloc::dealloc(self.block.as_ptr(), self.layout) };
+    }
+}
