@@ -1,0 +1,181 @@
+//! The driver: one decode feeds validator and translator, then Cranelift makes code of what came out.
+
+use crate::isa::{self, Cpu, UnsupportedMachine};
+use crate::metadata;
+use crate::translate::{Buffers, Translator};
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::{CodegenError, Context};
+use cranelift_frontend::FunctionBuilderContext;
+use std::sync::{Mutex, PoisonError};
+use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, Tier};
+use tenure_module::{Body, BodyAllocations, ValidateError};
+use wasmparser::{
+    BinaryReader, FuncValidator, OperatorsReader, OperatorsReaderAllocations, ValidatorResources,
+};
+
+/// The compiler on Cranelift, for the machine it runs on. One serves any number of threads and settings.
+pub struct OptimizingCompiler {
+    cpu: Cpu,
+    plain: OwnedTargetIsa,
+    canonical_nans: OwnedTargetIsa,
+    /// Buffers of compilations that ended; at most as many as ran at once.
+    idle: Mutex<Vec<Box<Worker>>>,
+}
+
+/// What one compilation works in, kept for the next.
+struct Worker {
+    context: Context,
+    builder: FunctionBuilderContext,
+    validator: BodyAllocations,
+    operators: OperatorsReaderAllocations,
+    buffers: Buffers,
+}
+
+impl Worker {
+    fn new() -> Self {
+        Self {
+            context: Context::new(),
+            builder: FunctionBuilderContext::new(),
+            validator: BodyAllocations::default(),
+            operators: OperatorsReaderAllocations::default(),
+            buffers: Buffers::default(),
+        }
+    }
+}
+
+impl OptimizingCompiler {
+    /// A compiler for this machine.
+    ///
+    /// # Errors
+    /// [`UnsupportedMachine`] when Cranelift does not know it.
+    pub fn new() -> Result<Self, UnsupportedMachine> {
+        Ok(Self {
+            cpu: Cpu::detect(),
+            plain: isa::for_host(false)?,
+            canonical_nans: isa::for_host(true)?,
+            idle: Mutex::default(),
+        })
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Box<Worker>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Compiler for OptimizingCompiler {
+    fn tier(&self) -> Tier {
+        Tier::Optimizing
+    }
+
+    fn compile(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError> {
+        let isa = if unit.tunables.canonical_nans { &self.canonical_nans } else { &self.plain };
+        let idle = self.idle().pop();
+        let mut worker = idle.unwrap_or_else(|| Box::new(Worker::new()));
+        // After an error the buffers are in no known state: they go.
+        let func = worker.compile(unit, self.cpu, &**isa, body)?;
+        self.idle().push(worker);
+        Ok(func)
+    }
+
+    fn fingerprint(&self) -> String {
+        let flags: Vec<_> = self.plain.isa_flags().iter().map(ToString::to_string).collect();
+        let tier = env!("CARGO_PKG_VERSION");
+        let cranelift = cranelift_codegen::VERSION;
+        format!("optimizing {tier}, cranelift {cranelift}, {}: {}", self.plain.triple(), flags.join(" "))
+    }
+}
+
+impl Worker {
+    fn compile(
+        &mut self,
+        unit: CompileUnit<'_>,
+        cpu: Cpu,
+        isa: &dyn cranelift_codegen::isa::TargetIsa,
+        body: Body<'_>,
+    ) -> Result<CompiledFunc, CompileError> {
+        let func = body.func;
+        let (mut validator, code) = body.into_validator(std::mem::take(&mut self.validator));
+        self.context.clear();
+        let mut translator = Translator::new(
+            unit,
+            cpu,
+            func,
+            &mut self.context.func,
+            &mut self.builder,
+            std::mem::take(&mut self.buffers),
+        );
+        let operators = std::mem::take(&mut self.operators);
+        self.operators = translate(&mut translator, &mut validator, code.get_binary_reader(), operators)?;
+        self.validator = validator.into_allocations();
+        let (buffers, vmctx) = translator.finish(isa);
+        self.buffers = buffers;
+
+        self.context.compile(isa, &mut ControlPlane::default()).map_err(|error| refused(&error.inner))?;
+        let compiled = self.context.compiled_code();
+        let compiled = compiled.ok_or_else(|| CompileError::Bug("cranelift lost the code it made".into()))?;
+        if !unit.tunables.signals {
+            check_frame(compiled)?;
+        }
+        Ok(CompiledFunc {
+            func,
+            tier: Tier::Optimizing,
+            code: compiled.buffer.data().to_vec(),
+            align: compiled.buffer.alignment,
+            relocs: metadata::relocs(compiled, &self.context.func.params)?,
+            meta: metadata::meta(compiled, unit.tunables.signals, vmctx),
+        })
+    }
+}
+
+/// Drives validator and translator over the body that `reader` stands before.
+fn translate(
+    translator: &mut Translator<'_>,
+    validator: &mut FuncValidator<ValidatorResources>,
+    mut reader: BinaryReader<'_>,
+    operators: OperatorsReaderAllocations,
+) -> Result<OperatorsReaderAllocations, CompileError> {
+    let invalid = ValidateError::from;
+    for _ in 0..reader.read_var_u32().map_err(invalid)? {
+        let offset = reader.original_position();
+        let count = reader.read_var_u32().map_err(invalid)?;
+        let ty = reader.read().map_err(invalid)?;
+        validator.define_locals(offset, count, ty).map_err(invalid)?;
+        translator.declare_locals(count, ty)?;
+    }
+    reader.set_features(*validator.features());
+    let mut reader = OperatorsReader::new_with_allocs(reader, operators);
+    while !reader.eof() {
+        let (op, offset) = reader.read_with_offset().map_err(invalid)?;
+        validator.op(offset, &op).map_err(invalid)?;
+        translator.operator(&op, offset)?;
+    }
+    reader.finish().map_err(invalid)?;
+    Ok(reader.into_allocations())
+}
+
+/// Largest frame of code without signals: it checks the stack once the frame exists, which then lies in
+/// the reserve that the runtime keeps below the limit.
+const MAX_UNCHECKED_FRAME: u32 = 64 << 10;
+
+fn check_frame(code: &cranelift_codegen::CompiledCode) -> Result<(), CompileError> {
+    let frame = code.buffer.frame_layout().map_or(0, |frame| frame.frame_to_fp_offset);
+    if frame <= MAX_UNCHECKED_FRAME {
+        return Ok(());
+    }
+    Err(CompileError::TooLarge {
+        what: "bytes in one frame without signals",
+        limit: MAX_UNCHECKED_FRAME.into(),
+    })
+}
+
+/// What it means that Cranelift made no code.
+fn refused(error: &CodegenError) -> CompileError {
+    match error {
+        // Cranelift's limits are several: virtual registers, instructions, bytes of frame and of code.
+        CodegenError::CodeTooLarge | CodegenError::ImplLimitExceeded => {
+            CompileError::TooLarge { what: "values in one function", limit: 1 << 21 }
+        }
+        error => CompileError::Bug(format!("cranelift: {error}: {error:?}")),
+    }
+}

@@ -1,0 +1,98 @@
+//! Which machine we compile for: this one, with every instruction set extension it has.
+
+use cranelift_codegen::isa::{self, OwnedTargetIsa};
+use cranelift_codegen::settings::{self, Configurable};
+use std::fmt;
+
+/// Compiling for this machine is not possible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsupportedMachine(String);
+
+impl fmt::Display for UnsupportedMachine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the optimizing compiler does not know this machine: {}", self.0)
+    }
+}
+
+impl std::error::Error for UnsupportedMachine {}
+
+/// Extensions that decide which operators can be compiled, or how.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Cpu {
+    /// SSE4.1 and below: rounding and most vector operators. Without it Cranelift would call a library.
+    pub sse41: bool,
+    /// Fused multiply-add.
+    pub fma: bool,
+}
+
+/// A row an extension: Cranelift's name and whether the machine has it.
+fn extensions() -> [(&'static str, bool); 19] {
+    macro_rules! rows {
+        ($($setting:literal $feature:tt)*) => { [$(($setting, std::is_x86_feature_detected!($feature))),*] };
+    }
+    rows! {
+        "has_sse3" "sse3"
+        "has_ssse3" "ssse3"
+        "has_cmpxchg16b" "cmpxchg16b"
+        "has_sse41" "sse4.1"
+        "has_sse42" "sse4.2"
+        "has_popcnt" "popcnt"
+        "has_avx" "avx"
+        "has_avx2" "avx2"
+        "has_fma" "fma"
+        "has_bmi1" "bmi1"
+        "has_bmi2" "bmi2"
+        "has_lzcnt" "lzcnt"
+        "has_avx_vnni" "avxvnni"
+        "has_avx512bitalg" "avx512bitalg"
+        "has_avx512dq" "avx512dq"
+        "has_avx512f" "avx512f"
+        "has_avx512vl" "avx512vl"
+        "has_avx512vbmi" "avx512vbmi"
+        "has_avx512vnni" "avx512vnni"
+    }
+}
+
+impl Cpu {
+    /// What this machine has.
+    pub(crate) fn detect() -> Self {
+        let all = |names: &[&str]| {
+            names.iter().all(|name| extensions().iter().any(|&(setting, has)| setting == *name && has))
+        };
+        Self { sse41: all(&["has_sse3", "has_ssse3", "has_sse41"]), fma: all(&["has_fma"]) }
+    }
+}
+
+/// The target for this machine.
+pub(crate) fn for_host(canonical_nans: bool) -> Result<OwnedTargetIsa, UnsupportedMachine> {
+    let failed = |error: &dyn fmt::Display| UnsupportedMachine(error.to_string());
+    let mut flags = settings::builder();
+    let nans = if canonical_nans { "true" } else { "false" };
+    let verifier = if cfg!(debug_assertions) { "true" } else { "false" };
+    for (name, value) in [
+        ("opt_level", "speed"),
+        // Code slots are reached relative to the program counter.
+        ("is_pic", "true"),
+        // Stack walks follow frame pointers; nothing reads unwind tables.
+        ("preserve_frame_pointers", "true"),
+        ("unwind_info", "false"),
+        // Frames larger than a page touch each page in order, so that no frame steps over a guard page.
+        ("enable_probestack", "true"),
+        ("probestack_strategy", "inline"),
+        ("enable_nan_canonicalization", nans),
+        ("enable_verifier", verifier),
+        // Ours to do or leave, and left: a guest that speculates reads only what its own process can read,
+        // which is how V8 ships. Isolation from a hostile guest's timing needs a process.
+        ("enable_heap_access_spectre_mitigation", "false"),
+        ("enable_table_access_spectre_mitigation", "false"),
+    ] {
+        flags.set(name, value).map_err(|error| failed(&error))?;
+    }
+    let mut builder = isa::lookup_by_name("x86_64").map_err(|error| failed(&error))?;
+    for (setting, has) in extensions() {
+        if has {
+            builder.enable(setting).map_err(|error| failed(&error))?;
+        }
+    }
+    builder.finish(settings::Flags::new(flags)).map_err(|error| failed(&error))
+}

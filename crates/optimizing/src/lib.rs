@@ -1,0 +1,32 @@
+//! The optimizing tier: WebAssembly to machine code through Cranelift. The only crate that names Cranelift.
+//!
+//! ```text
+//! Body ──one decode──▶ validator ─┬─ the operator is right
+//!                                 └▶ Translator (ops/…) ──▶ Cranelift IR ──▶ code, tables ──▶ CompiledFunc
+//! ```
+//! What the parts do, lowest first:
+//!
+//! ```text
+//! isa        which machine we compile for
+//! abi        signatures of guest functions and builtins in Cranelift's words
+//! metadata   Cranelift's tables to ours: traps, wasm offsets, call sites, frame, relocations
+//! translate  the state of one translation: value stack, labels, locals
+//! records    loads from the context and the records behind it
+//! traps      how code raises a trap: by a fault, or by calling the runtime
+//! ops        one function an operator, in files by family
+//! compile    the driver
+//! ```
+//! Start at [`OptimizingCompiler`].
+
+#![forbid(unsafe_code)]
+
+mod abi;
+mod compile;
+mod isa;
+mod metadata;
+mod ops;
+mod records;
+mod translate;
+mod traps;
+
+pub use compile::OptimizingCompiler;

@@ -1,0 +1,90 @@
+//! Cranelift's tables about a function, in our format.
+
+use crate::traps::trap_of;
+use cranelift_codegen::binemit;
+use cranelift_codegen::ir::function::FunctionParameters;
+use cranelift_codegen::ir::{ExternalName, StackSlot};
+use cranelift_codegen::{CompiledCode, FinalizedRelocTarget};
+use std::collections::BTreeMap;
+use tenure_abi::frame::FrameShape;
+use tenure_abi::handlers::Handler;
+use tenure_abi::stack_map::StackMap;
+use tenure_code::{CallSite, CompileError, FuncMeta, Reloc, TrapSite, WasmOffset};
+use tenure_types::FuncIdx;
+
+/// Where the code needs the distance to a code slot.
+pub(crate) fn relocs(code: &CompiledCode, names: &FunctionParameters) -> Result<Vec<Reloc>, CompileError> {
+    let relocs = code.buffer.relocs().iter().map(|reloc| {
+        let slot = match (&reloc.kind, &reloc.target) {
+            (binemit::Reloc::X86GOTPCRel4, FinalizedRelocTarget::ExternalName(ExternalName::User(name))) => {
+                names.user_named_funcs().get(*name).map(|name| FuncIdx(name.index))
+            }
+            _ => None,
+        };
+        match (slot, i32::try_from(reloc.addend)) {
+            (Some(slot), Ok(addend)) => Ok(Reloc { at: reloc.offset, slot, addend }),
+            _ => Err(CompileError::Bug(format!("cranelift left the relocation {reloc:?}"))),
+        }
+    });
+    relocs.collect()
+}
+
+/// What is known of the code's instructions. Without `signals` no instruction traps.
+pub(crate) fn meta(code: &CompiledCode, signals: bool, vmctx: Option<StackSlot>) -> FuncMeta {
+    FuncMeta {
+        frame: FrameShape { vmctx: vmctx.and_then(|slot| frame_offset(code, slot)) },
+        traps: if signals { traps(code) } else { Vec::new() },
+        offsets: offsets(code),
+        call_sites: call_sites(code),
+    }
+}
+
+/// Where `slot` lies, in bytes from the frame pointer.
+fn frame_offset(code: &CompiledCode, slot: StackSlot) -> Option<i32> {
+    let frame = code.buffer.frame_layout()?;
+    let from_bottom = i64::from(frame.stackslots[slot].offset);
+    i32::try_from(from_bottom - i64::from(frame.frame_to_fp_offset)).ok()
+}
+
+fn traps(code: &CompiledCode) -> Vec<TrapSite> {
+    let site =
+        |trap: &cranelift_codegen::MachTrap| Some(TrapSite { code: trap.offset, trap: trap_of(trap.code)? });
+    let mut traps: Vec<_> = code.buffer.traps().iter().filter_map(site).collect();
+    traps.sort_by_key(|site| site.code);
+    traps.dedup_by_key(|site| site.code);
+    traps
+}
+
+fn offsets(code: &CompiledCode) -> Vec<WasmOffset> {
+    let none = u32::MAX;
+    let mut rows: Vec<WasmOffset> = Vec::new();
+    let mut end = 0;
+    let mut push = |code, wasm| {
+        if rows.last().map_or(none, |last| last.wasm) != wasm {
+            rows.push(WasmOffset { code, wasm });
+        }
+    };
+    for stretch in code.buffer.get_srclocs_sorted() {
+        if stretch.start > end {
+            push(end, none);
+        }
+        push(stretch.start, stretch.loc.bits());
+        end = stretch.end;
+    }
+    push(end, none);
+    rows
+}
+
+fn call_sites(code: &CompiledCode) -> Vec<CallSite> {
+    let mut sites: BTreeMap<u32, (StackMap, Vec<Handler>)> = BTreeMap::new();
+    for (offset, _, map) in code.buffer.user_stack_maps() {
+        let references = map.entries().map(|(_, at)| at).collect();
+        sites.entry(*offset).or_default().0 = StackMap(references);
+    }
+    let site = |(code, (stack_map, handlers)): (u32, (StackMap, Vec<Handler>))| CallSite {
+        code,
+        stack_map,
+        handlers: handlers.into(),
+    };
+    sites.into_iter().map(site).collect()
+}

@@ -1,0 +1,219 @@
+//! Linear memories: loads, stores, size, bulk operators.
+//!
+//! An address is `base + index + offset`. Whether it is inside is known in one of two ways:
+//!
+//! ```text
+//! base        size          reserved      reserved + guard
+//! |═ bytes ════|··· faults ····|··· faults ······|
+//! 32-bit index ─────────────────▶ + offset ──────▶   nothing to check: what is outside faults
+//! else: index > size - (offset + width)              an explicit check raises the trap
+//! ```
+
+use crate::records::Region;
+use crate::translate::Translator;
+use crate::traps::trap_code;
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, condcodes::IntCC, types};
+use tenure_abi::Builtin;
+use tenure_types::{DataIdx, MemIdx, Trap};
+use wasmparser::{MemArg, MemArgTarget, Operator};
+
+/// Where an access goes, in Cranelift's words.
+#[derive(Clone, Copy)]
+pub(super) struct Access {
+    pub address: Value,
+    pub offset: i32,
+    pub flags: MemFlagsData,
+}
+
+impl Translator<'_> {
+    /// Translates `op` if it is of this family.
+    pub(super) fn memory(&mut self, op: &Operator<'_>) -> bool {
+        use types::{F32, F64, I8, I16, I32, I64};
+        match *op {
+            Operator::I32Load { ref memarg } => self.load(memarg, I32),
+            Operator::I64Load { ref memarg } => self.load(memarg, I64),
+            Operator::F32Load { ref memarg } => self.load(memarg, F32),
+            Operator::F64Load { ref memarg } => self.load(memarg, F64),
+            Operator::I32Load8S { ref memarg } => self.load_signed(memarg, I8, I32),
+            Operator::I32Load8U { ref memarg } => self.load_unsigned(memarg, I8, I32),
+            Operator::I32Load16S { ref memarg } => self.load_signed(memarg, I16, I32),
+            Operator::I32Load16U { ref memarg } => self.load_unsigned(memarg, I16, I32),
+            Operator::I64Load8S { ref memarg } => self.load_signed(memarg, I8, I64),
+            Operator::I64Load8U { ref memarg } => self.load_unsigned(memarg, I8, I64),
+            Operator::I64Load16S { ref memarg } => self.load_signed(memarg, I16, I64),
+            Operator::I64Load16U { ref memarg } => self.load_unsigned(memarg, I16, I64),
+            Operator::I64Load32S { ref memarg } => self.load_signed(memarg, I32, I64),
+            Operator::I64Load32U { ref memarg } => self.load_unsigned(memarg, I32, I64),
+            Operator::I32Store { ref memarg } => self.store(memarg, I32),
+            Operator::I64Store { ref memarg } => self.store(memarg, I64),
+            Operator::F32Store { ref memarg } => self.store(memarg, F32),
+            Operator::F64Store { ref memarg } => self.store(memarg, F64),
+            Operator::I32Store8 { ref memarg } | Operator::I64Store8 { ref memarg } => {
+                self.store_part(memarg, I8);
+            }
+            Operator::I32Store16 { ref memarg } | Operator::I64Store16 { ref memarg } => {
+                self.store_part(memarg, I16);
+            }
+            Operator::I64Store32 { ref memarg } => self.store_part(memarg, I32),
+            Operator::MemoryCopy { dst_mem, src_mem } => self.memory_copy(MemIdx(dst_mem), MemIdx(src_mem)),
+            Operator::MemoryFill { mem } => self.memory_fill(MemIdx(mem)),
+            Operator::MemoryInit { data_index, mem } => self.memory_init(MemIdx(mem), DataIdx(data_index)),
+            Operator::DataDrop { data_index } => self.data_drop(DataIdx(data_index)),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The access of `bytes` bytes at `index`, which is checked as far as faults do not.
+    pub(super) fn access(&mut self, memarg: &MemArg, index: Value, bytes: u32) -> Access {
+        let mem = match memarg.target {
+            MemArgTarget::Memory(mem) => MemIdx(mem),
+            // No module with arrays becomes one of ours.
+            MemArgTarget::Array(_) => MemIdx(0),
+        };
+        let ty = self.unit.module.mem_type(mem);
+        let plan = self.unit.tunables.memory_plan(ty);
+        let index = self.to_i64(index);
+        let end = memarg.offset.checked_add(u64::from(bytes));
+
+        // The highest byte a 32-bit index reaches.
+        let reach = end.and_then(|end| end.checked_add(u64::from(u32::MAX)));
+        let faults = self.unit.tunables.signals
+            && !ty.is_64
+            && plan.reserved > u64::from(u32::MAX)
+            && reach.is_some_and(|reach| reach <= plan.reserved.saturating_add(plan.guard));
+        if !faults {
+            self.check_bounds(mem, index, end);
+        }
+        let flags = self.guest_access(Region::Mem(mem));
+        let flags = flags.with_trap_code(faults.then_some(trap_code(Trap::MemoryOutOfBounds)));
+        let base = self.mem_base(mem);
+        let address = self.builder.ins().iadd(base, index);
+        match i32::try_from(memarg.offset) {
+            Ok(offset) => Access { address, offset, flags },
+            Err(_) => {
+                // An offset is an unsigned number here, whatever its highest bit.
+                let offset = self.builder.ins().iconst(types::I64, memarg.offset.cast_signed());
+                let address = self.builder.ins().iadd(address, offset);
+                Access { address, offset: 0, flags }
+            }
+        }
+    }
+
+    /// Traps unless `index + end`, without wrapping, is at most the size of `mem`. `None` is beyond 64 bits.
+    fn check_bounds(&mut self, mem: MemIdx, index: Value, end: Option<u64>) {
+        let Some(end) = end else {
+            let always = self.builder.ins().iconst(types::I8, 1);
+            return self.trap_if(always, Trap::MemoryOutOfBounds);
+        };
+        let ty = self.unit.module.mem_type(mem);
+        let smallest = ty.min.saturating_mul(ty.page_size());
+        let bytes = self.mem_bytes(mem);
+        let end_value = self.builder.ins().iconst(types::I64, end.cast_signed());
+        let last = self.builder.ins().isub(bytes, end_value);
+        let mut outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, index, last);
+        if end > smallest {
+            // `last` wraps when the memory is smaller than `end`.
+            let wraps = self.builder.ins().icmp(IntCC::UnsignedLessThan, bytes, end_value);
+            outside = self.builder.ins().bor(outside, wraps);
+        }
+        self.trap_if(outside, Trap::MemoryOutOfBounds);
+    }
+
+    /// Pops an index; the access it makes.
+    pub(super) fn pop_access(&mut self, memarg: &MemArg, bytes: u32) -> Access {
+        let index = self.pop();
+        self.access(memarg, index, bytes)
+    }
+
+    /// Pops an index and pushes the value of type `ty` there.
+    pub(super) fn load(&mut self, memarg: &MemArg, ty: Type) {
+        let at = self.pop_access(memarg, ty.bytes());
+        let value = self.builder.ins().load(ty, at.flags, at.address, at.offset);
+        self.push(value);
+    }
+
+    fn load_signed(&mut self, memarg: &MemArg, part: Type, to: Type) {
+        let at = self.pop_access(memarg, part.bytes());
+        let ins = self.builder.ins();
+        let value = match part {
+            types::I8 => ins.sload8(to, at.flags, at.address, at.offset),
+            types::I16 => ins.sload16(to, at.flags, at.address, at.offset),
+            _ => ins.sload32(at.flags, at.address, at.offset),
+        };
+        self.push(value);
+    }
+
+    fn load_unsigned(&mut self, memarg: &MemArg, part: Type, to: Type) {
+        let at = self.pop_access(memarg, part.bytes());
+        let ins = self.builder.ins();
+        let value = match part {
+            types::I8 => ins.uload8(to, at.flags, at.address, at.offset),
+            types::I16 => ins.uload16(to, at.flags, at.address, at.offset),
+            _ => ins.uload32(at.flags, at.address, at.offset),
+        };
+        self.push(value);
+    }
+
+    /// Pops an index and a value, and stores the value of type `ty`.
+    pub(super) fn store(&mut self, memarg: &MemArg, ty: Type) {
+        let value = self.pop();
+        let at = self.pop_access(memarg, ty.bytes());
+        self.builder.ins().store(at.flags, value, at.address, at.offset);
+    }
+
+    fn store_part(&mut self, memarg: &MemArg, part: Type) {
+        let value = self.pop();
+        let at = self.pop_access(memarg, part.bytes());
+        let ins = self.builder.ins();
+        match part {
+            types::I8 => ins.istore8(at.flags, value, at.address, at.offset),
+            types::I16 => ins.istore16(at.flags, value, at.address, at.offset),
+            _ => ins.istore32(at.flags, value, at.address, at.offset),
+        };
+    }
+
+    pub(super) fn memory_size(&mut self, mem: MemIdx) {
+        let ty = *self.unit.module.mem_type(mem);
+        let bytes = self.mem_bytes(mem);
+        let pages = self.builder.ins().ushr_imm_u(bytes, i64::from(ty.page_size_log2));
+        let pages = self.to_index(pages, ty.is_64);
+        self.push(pages);
+    }
+
+    pub(super) fn memory_grow(&mut self, mem: MemIdx) {
+        let delta = self.pop();
+        let delta = self.to_i64(delta);
+        let mem_value = self.i32_const(mem.0.cast_signed());
+        let old = self.builtin(Builtin::MemoryGrow, &[mem_value, delta]);
+        let old = old.expect("the builtin has a value");
+        let old = self.to_index(old, self.unit.module.mem_type(mem).is_64);
+        self.push(old);
+    }
+
+    fn memory_copy(&mut self, to: MemIdx, from: MemIdx) {
+        let [dst, src, len] = self.pop_range();
+        let to = self.i32_const(to.0.cast_signed());
+        let from = self.i32_const(from.0.cast_signed());
+        self.builtin(Builtin::MemoryCopy, &[to, from, dst, src, len]);
+    }
+
+    fn memory_fill(&mut self, mem: MemIdx) {
+        let (dst, byte, len) = self.pop3();
+        let (dst, len) = (self.to_i64(dst), self.to_i64(len));
+        let mem = self.i32_const(mem.0.cast_signed());
+        self.builtin(Builtin::MemoryFill, &[mem, dst, byte, len]);
+    }
+
+    fn memory_init(&mut self, mem: MemIdx, data: DataIdx) {
+        let [dst, src, len] = self.pop_range();
+        let mem = self.i32_const(mem.0.cast_signed());
+        let data = self.i32_const(data.0.cast_signed());
+        self.builtin(Builtin::MemoryInit, &[mem, data, dst, src, len]);
+    }
+
+    fn data_drop(&mut self, data: DataIdx) {
+        let data = self.i32_const(data.0.cast_signed());
+        self.builtin(Builtin::DataDrop, &[data]);
+    }
+}

@@ -1,0 +1,9 @@
+//! placeholder
+use crate::translate::Translator;
+use tenure_code::CompileError;
+use wasmparser::Operator;
+impl Translator<'_> {
+    pub(super) fn simd_memory(&mut self, _op: &Operator<'_>) -> Result<bool, CompileError> {
+        Ok(false)
+    }
+}

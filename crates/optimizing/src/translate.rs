@@ -1,0 +1,437 @@
+//! The state of one translation: where the operands, locals and labels of the function are in Cranelift's IR.
+//!
+//! ```text
+//! stack    one IR value an operand; a vector may have any lane type here
+//! locals   one variable a local; Cranelift's frontend finds the values
+//! frames   one a label: where a branch goes, and how high the stack was
+//! ```
+//! The validator has accepted every operator before it comes here, so that operands are there and have
+//! their types. Code that cannot be reached is validated but not translated: [`Translator::reachable`].
+
+use crate::abi::{PTR, VECTOR, builtin_signature, clif_type, signature};
+use crate::isa::Cpu;
+use cranelift_codegen::ir::{
+    self, Block, BlockArg, Endianness, ExtFuncData, ExternalName, FuncRef, Function, InstBuilder,
+    MemFlagsData, SigRef, StackSlot, StackSlotData, StackSlotKind, Type, UserExternalName, UserFuncName,
+    Value, types,
+};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use tenure_abi::call_conv::{ValClass, results_in_memory};
+use tenure_abi::vm::{VmCtxHeader, VmStore};
+use tenure_abi::{Builtin, ValRaw};
+use tenure_code::{CompileError, CompileUnit};
+use tenure_types::{FuncIdx, FuncType, Trap, TypeIdx};
+use wasmparser::{AbstractHeapType, BlockType};
+
+/// Buffers to be used again for the next function.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    stack: Vec<Value>,
+    frames: Vec<Frame>,
+    locals: Vec<Variable>,
+    args: Vec<BlockArg>,
+    values: Vec<Value>,
+}
+
+/// A label, and the construct that it belongs to.
+pub(crate) struct Frame {
+    pub kind: FrameKind,
+    /// Where a branch to the label goes.
+    pub target: Block,
+    /// Where code goes on behind the construct. A loop has none: it just falls out.
+    pub after: Block,
+    /// Height of the operand stack below the construct's parameters.
+    pub height: usize,
+    /// How many values a branch to the label takes.
+    pub arity: usize,
+    /// How many values the construct leaves.
+    pub results: usize,
+    /// Whether anything branches to `after`.
+    pub branched: bool,
+}
+
+pub(crate) enum FrameKind {
+    /// The whole function; a branch to it returns.
+    Func,
+    Block,
+    Loop,
+    /// The first arm of an `if`; the second begins in the block, with these parameters.
+    If {
+        other: Block,
+        params: Vec<Value>,
+    },
+    Else,
+}
+
+pub(crate) struct Translator<'a> {
+    pub unit: CompileUnit<'a>,
+    pub cpu: Cpu,
+    pub builder: FunctionBuilder<'a>,
+    /// The function's type.
+    pub ty: &'a FuncType,
+    /// Where the function's own results go, when they go through memory.
+    pub results_pointer: Option<Value>,
+    pub vmctx: Value,
+    /// Where the frame keeps `vmctx`, when it does.
+    pub vmctx_slot: Option<StackSlot>,
+    pub frames: Vec<Frame>,
+    /// Whether control can come to the next operator.
+    pub reachable: bool,
+    /// How many constructs were opened since control could last come.
+    pub skipped: u32,
+    /// Where the operator lies, in bytes from the start of the module.
+    pub offset: u64,
+    pub stack: Vec<Value>,
+    pub locals: Vec<Variable>,
+    /// For the arguments of one branch at a time.
+    args: Vec<BlockArg>,
+    /// For the arguments of one call at a time.
+    pub values: Vec<Value>,
+    signatures: HashMap<TypeIdx, SigRef>,
+    funcs: HashMap<FuncIdx, FuncRef>,
+    builtins: [Option<SigRef>; Builtin::ALL.len()],
+    results_slot: Option<StackSlot>,
+}
+
+impl<'a> Translator<'a> {
+    /// Starts function `func`: signature, entry block, parameters.
+    pub(crate) fn new(
+        unit: CompileUnit<'a>,
+        cpu: Cpu,
+        idx: FuncIdx,
+        func: &'a mut Function,
+        context: &'a mut FunctionBuilderContext,
+        buffers: Buffers,
+    ) -> Self {
+        let ty: &'a FuncType = unit.module.func_type(idx);
+        func.name = UserFuncName::user(0, idx.0);
+        func.signature = signature(ty);
+        let mut builder = FunctionBuilder::new(func, context);
+        let entry = builder.create_block();
+        builder.append_block_params_for_function_params(entry);
+        builder.switch_to_block(entry);
+        builder.seal_block(entry);
+
+        let mut params = builder.block_params(entry).to_vec().into_iter();
+        let mut next = || params.next().expect("the signature has a parameter for each");
+        let vmctx = next();
+        let results_pointer = results_in_memory(ty).then(&mut next);
+        let Buffers { mut stack, mut frames, mut locals, args, values } = buffers;
+        stack.clear();
+        frames.clear();
+        locals.clear();
+        for &param in ty.params() {
+            let local = builder.declare_var(clif_type(ValClass::of(param)));
+            builder.def_var(local, next());
+            locals.push(local);
+        }
+        let mut this = Self {
+            unit,
+            cpu,
+            builder,
+            ty,
+            results_pointer,
+            vmctx,
+            vmctx_slot: None,
+            frames,
+            reachable: true,
+            skipped: 0,
+            offset: 0,
+            stack,
+            locals,
+            args,
+            values,
+            signatures: HashMap::new(),
+            funcs: HashMap::new(),
+            builtins: [None; Builtin::ALL.len()],
+            results_slot: None,
+        };
+        this.prologue();
+        let results = this.ty.results().iter().map(|&ty| clif_type(ValClass::of(ty)));
+        let exit = this.block_with(results);
+        let results = this.ty.results().len();
+        this.frames.push(Frame {
+            kind: FrameKind::Func,
+            target: exit,
+            after: exit,
+            height: 0,
+            arity: results,
+            results,
+            branched: false,
+        });
+        this
+    }
+
+    /// The buffers, for the next function, and what the driver needs to know.
+    pub(crate) fn finish(self, isa: &dyn cranelift_codegen::isa::TargetIsa) -> (Buffers, Option<StackSlot>) {
+        let Self { builder, stack, frames, locals, args, values, vmctx_slot, .. } = self;
+        builder.finalize(isa.frontend_config());
+        (Buffers { stack, frames, locals, args, values }, vmctx_slot)
+    }
+
+    fn prologue(&mut self) {
+        if self.unit.tunables.keep_vmctx {
+            let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, PTR.bytes(), 3);
+            let slot = self.builder.create_sized_stack_slot(slot);
+            self.builder.ins().stack_store(PTR, self.vmctx, slot, 0);
+            self.vmctx_slot = Some(slot);
+        }
+        if self.unit.tunables.signals {
+            // Cranelift checks the stack itself, before the frame exists, with a faulting instruction.
+            let func = &mut *self.builder.func;
+            let flags = func.dfg.mem_flags.insert_unchecked(crate::records::FIXED);
+            let vmctx = func.create_global_value(ir::GlobalValueData::VMContext);
+            let load = |base, offset: i32, flags| ir::GlobalValueData::Load {
+                base,
+                offset: offset.into(),
+                global_type: PTR,
+                flags,
+            };
+            let store = func.create_global_value(load(vmctx, VmCtxHeader::STORE, flags));
+            let limit = func.create_global_value(load(store, VmStore::STACK_LIMIT, flags));
+            func.stack_limit = Some(limit);
+        } else {
+            // The frame exists by now: it lies in the reserve that is kept below the limit.
+            let store = self.store_ctx();
+            let limit = self.fixed_ptr(store, VmStore::STACK_LIMIT);
+            let here = self.builder.ins().get_stack_pointer(PTR);
+            let over = self.builder.ins().icmp(ir::condcodes::IntCC::UnsignedLessThan, here, limit);
+            self.trap_if(over, Trap::StackOverflow);
+        }
+    }
+
+    /// Declares `count` more locals, zero at the start.
+    pub(crate) fn declare_locals(&mut self, count: u32, ty: wasmparser::ValType) -> Result<(), CompileError> {
+        let class = self.class(ty)?;
+        let ty = clif_type(class);
+        let zero = match class {
+            ValClass::I32 | ValClass::I64 => self.builder.ins().iconst(ty, 0),
+            ValClass::F32 => self.f32_const(0),
+            ValClass::F64 => self.f64_const(0),
+            ValClass::V128 => self.v128_const(0),
+        };
+        for _ in 0..count {
+            let local = self.builder.declare_var(ty);
+            self.builder.def_var(local, zero);
+            self.locals.push(local);
+        }
+        Ok(())
+    }
+
+    /// The class of values of a type that stands in a body.
+    pub(crate) fn class(&self, ty: wasmparser::ValType) -> Result<ValClass, CompileError> {
+        Ok(match ty {
+            wasmparser::ValType::I32 => ValClass::I32,
+            wasmparser::ValType::I64 => ValClass::I64,
+            wasmparser::ValType::F32 => ValClass::F32,
+            wasmparser::ValType::F64 => ValClass::F64,
+            wasmparser::ValType::V128 => ValClass::V128,
+            wasmparser::ValType::Ref(ty) => self.heap_class(ty.heap_type())?,
+        })
+    }
+
+    /// The class of references to `ty`.
+    pub(crate) fn heap_class(&self, ty: wasmparser::HeapType) -> Result<ValClass, CompileError> {
+        match ty {
+            wasmparser::HeapType::Abstract { shared: false, ty } => match ty {
+                AbstractHeapType::Func | AbstractHeapType::NoFunc => Ok(ValClass::I64),
+                AbstractHeapType::Extern | AbstractHeapType::NoExtern => Ok(ValClass::I32),
+                AbstractHeapType::Exn | AbstractHeapType::NoExn => {
+                    Err(self.unsupported("exception-handling"))
+                }
+                _ => Err(self.unsupported("gc")),
+            },
+            wasmparser::HeapType::Abstract { .. } => Err(self.unsupported("shared-everything-threads")),
+            // Every type of a module is a function's.
+            wasmparser::HeapType::Concrete(_) => Ok(ValClass::I64),
+            wasmparser::HeapType::Exact(_) => Err(self.unsupported("custom-descriptors")),
+        }
+    }
+
+    /// The error for an operator of a proposal that is not there yet.
+    pub(crate) fn unsupported(&self, proposal: &str) -> CompileError {
+        CompileError::Unsupported { what: format!("the {proposal} proposal"), offset: self.offset }
+    }
+
+    pub(crate) fn push(&mut self, value: Value) {
+        self.stack.push(value);
+    }
+
+    pub(crate) fn pop(&mut self) -> Value {
+        self.stack.pop().expect("the validator has seen the operand")
+    }
+
+    pub(crate) fn pop2(&mut self) -> (Value, Value) {
+        let second = self.pop();
+        (self.pop(), second)
+    }
+
+    pub(crate) fn pop3(&mut self) -> (Value, Value, Value) {
+        let third = self.pop();
+        let (first, second) = self.pop2();
+        (first, second, third)
+    }
+
+    /// Pops a vector, read as lanes of `ty`.
+    pub(crate) fn pop_vector(&mut self, ty: Type) -> Value {
+        let value = self.pop();
+        self.lanes(value, ty)
+    }
+
+    /// The vector `value`, read as lanes of `ty`.
+    pub(crate) fn lanes(&mut self, value: Value, ty: Type) -> Value {
+        if self.type_of(value) == ty {
+            return value;
+        }
+        let flags = MemFlagsData::new().with_endianness(Endianness::Little);
+        self.builder.ins().bitcast(ty, flags, value)
+    }
+
+    /// `value` in the type in which values of its class cross calls, labels and locals.
+    pub(crate) fn canonical(&mut self, value: Value) -> Value {
+        if self.type_of(value).is_vector() { self.lanes(value, VECTOR) } else { value }
+    }
+
+    pub(crate) fn type_of(&self, value: Value) -> Type {
+        self.builder.func.dfg.value_type(value)
+    }
+
+    pub(crate) fn i32_const(&mut self, value: i32) -> Value {
+        self.builder.ins().iconst(types::I32, i64::from(value.cast_unsigned()))
+    }
+
+    pub(crate) fn f32_const(&mut self, bits: u32) -> Value {
+        self.builder.ins().f32const(ir::immediates::Ieee32::with_bits(bits))
+    }
+
+    pub(crate) fn f64_const(&mut self, bits: u64) -> Value {
+        self.builder.ins().f64const(ir::immediates::Ieee64::with_bits(bits))
+    }
+
+    pub(crate) fn v128_const(&mut self, bits: u128) -> Value {
+        let data = self.builder.func.dfg.constants.insert(bits.to_le_bytes().as_slice().into());
+        self.builder.ins().vconst(VECTOR, data)
+    }
+
+    /// `value`, an `i32` or `i64`, zero-extended to an `i64`.
+    pub(crate) fn to_i64(&mut self, value: Value) -> Value {
+        if self.type_of(value) == types::I64 { value } else { self.builder.ins().uextend(types::I64, value) }
+    }
+
+    /// `value`, an `i64`, in the width of indices of a memory or table.
+    pub(crate) fn to_index(&mut self, value: Value, is_64: bool) -> Value {
+        if is_64 { value } else { self.builder.ins().ireduce(types::I32, value) }
+    }
+
+    /// A block with parameters of these types.
+    pub(crate) fn block_with(&mut self, params: impl IntoIterator<Item = Type>) -> Block {
+        let block = self.builder.create_block();
+        for ty in params {
+            self.builder.append_block_param(block, ty);
+        }
+        block
+    }
+
+    /// The classes of a construct's parameters and results.
+    pub(crate) fn block_type(&self, ty: BlockType) -> Result<(Vec<Type>, Vec<Type>), CompileError> {
+        Ok(match ty {
+            BlockType::Empty => (Vec::new(), Vec::new()),
+            BlockType::Type(ty) => (Vec::new(), vec![clif_type(self.class(ty)?)]),
+            BlockType::FuncType(idx) => {
+                let ty = &self.unit.module.func_types[TypeIdx(idx).at()];
+                let clif = |&ty| clif_type(ValClass::of(ty));
+                (ty.params().iter().map(clif).collect(), ty.results().iter().map(clif).collect())
+            }
+        })
+    }
+
+    /// The frame that a branch to `depth` goes to.
+    pub(crate) fn frame(&mut self, depth: u32) -> &mut Frame {
+        let at = self.frames.len() - 1 - depth as usize;
+        &mut self.frames[at]
+    }
+
+    /// Makes the top `count` operands canonical, in place.
+    pub(crate) fn canonical_top(&mut self, count: usize) {
+        for at in self.stack.len() - count..self.stack.len() {
+            self.stack[at] = self.canonical(self.stack[at]);
+        }
+    }
+
+    /// Jumps to `block` with the top `arity` operands, and leaves them on the stack.
+    pub(crate) fn jump(&mut self, block: Block, arity: usize) {
+        let args = self.take_args(arity);
+        self.builder.ins().jump(block, &args);
+        self.args = args;
+    }
+
+    /// Branches to `block` with the top `arity` operands when `condition` is not 0, else to `next`.
+    pub(crate) fn branch_if(&mut self, condition: Value, block: Block, arity: usize, next: Block) {
+        let args = self.take_args(arity);
+        self.builder.ins().brif(condition, block, &args, next, &[]);
+        self.args = args;
+    }
+
+    fn take_args(&mut self, arity: usize) -> Vec<BlockArg> {
+        self.canonical_top(arity);
+        let mut args = std::mem::take(&mut self.args);
+        args.clear();
+        args.extend(self.stack[self.stack.len() - arity..].iter().map(|&value| BlockArg::Value(value)));
+        args
+    }
+
+    /// The signature of functions of type `ty`.
+    pub(crate) fn signature(&mut self, ty: TypeIdx) -> SigRef {
+        match self.signatures.entry(ty) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                let signature = signature(&self.unit.module.func_types[ty.at()]);
+                *new.insert(self.builder.import_signature(signature))
+            }
+        }
+    }
+
+    /// Function `func`, which the module defines, as something to call. Cranelift loads the address of a
+    /// function that may lie anywhere from a table by the program counter: our code slots.
+    pub(crate) fn func_ref(&mut self, func: FuncIdx) -> FuncRef {
+        if let Some(&known) = self.funcs.get(&func) {
+            return known;
+        }
+        let signature = self.signature(self.unit.module.funcs[func.at()].ty);
+        let name = UserExternalName::new(0, func.0);
+        let name = ExternalName::user(self.builder.func.params.ensure_user_func_name(name));
+        let data = ExtFuncData { name, signature, colocated: false, patchable: false };
+        let new = self.builder.import_function(data);
+        self.funcs.insert(func, new);
+        new
+    }
+
+    /// The signature of a builtin's stub.
+    pub(crate) fn builtin_signature(&mut self, builtin: Builtin) -> SigRef {
+        let at = builtin as usize;
+        if let Some(known) = self.builtins[at] {
+            return known;
+        }
+        let new = self.builder.import_signature(builtin_signature(builtin));
+        self.builtins[at] = Some(new);
+        new
+    }
+
+    /// A place in the frame for `count` results that travel through memory. All calls share it: results
+    /// are read right after each.
+    pub(crate) fn results_slot(&mut self, count: usize) -> StackSlot {
+        let size = u32::try_from(count * ValRaw::SIZE).expect("types have at most 1,000 results");
+        let slot = match self.results_slot {
+            Some(slot) => slot,
+            None => {
+                let data = StackSlotData::new(StackSlotKind::ExplicitSlot, size, 4);
+                *self.results_slot.insert(self.builder.create_sized_stack_slot(data))
+            }
+        };
+        let data = &mut self.builder.func.sized_stack_slots[slot];
+        data.size = data.size.max(size);
+        slot
+    }
+}

@@ -1,0 +1,44 @@
+//! Modules in, compiled functions out.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::sync::Arc;
+use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, Tunables};
+use tenure_module::{Module, parse};
+use tenure_optimizing::OptimizingCompiler;
+use tenure_types::{Feature, Features, TypeRegistry};
+
+/// Compiles every function of `bytes`.
+pub fn compile_bytes(bytes: &[u8], tunables: &Tunables) -> (Module, Vec<Result<CompiledFunc, CompileError>>) {
+    let compiler = OptimizingCompiler::new().expect("this machine is known");
+    let bytes: Arc<[u8]> = bytes.into();
+    let registry = TypeRegistry::default();
+    let mut features = Features::default();
+    features.set(Feature::WideArithmetic, true);
+    features.set(Feature::CustomPageSizes, true);
+    let parsed = parse(&bytes, features, &registry).expect("the module is right but for its bodies");
+    let module = parsed.module;
+    let layout = tenure_code::layout(&module).expect("the context is small");
+    let unit = CompileUnit { module: &module, layout: &layout, tunables };
+    let funcs = parsed.bodies.into_iter().map(|body| compiler.compile(unit, body)).collect();
+    (module, funcs)
+}
+
+/// Compiles every function of a module in text, all of which are right.
+pub fn compile_wat(text: &str, tunables: &Tunables) -> Vec<CompiledFunc> {
+    let bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
+    let (_, funcs) = compile_bytes(&bytes, tunables);
+    funcs.into_iter().map(|func| func.unwrap_or_else(|error| panic!("{error}"))).collect()
+}
+
+/// The instructions of `func`, one a line.
+pub fn disassemble(func: &CompiledFunc) -> String {
+    use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
+    let mut formatter = IntelFormatter::new();
+    let mut text = String::new();
+    for instruction in &mut Decoder::with_ip(64, &func.code, 0, DecoderOptions::NONE) {
+        text += &format!("{:4x}: ", instruction.ip());
+        formatter.format(&instruction, &mut text);
+        text.push('\n');
+    }
+    text
+}
