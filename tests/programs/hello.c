@@ -1,0 +1,7 @@
+// The smallest command: one line to standard output.
+#include <stdio.h>
+
+int main(void) {
+    puts("hello from a guest");
+    return 0;
+}
