@@ -88,17 +88,12 @@ impl Translator<'_> {
 
             Operator::MemorySize { mem } => self.memory_size(MemIdx(mem)),
             Operator::MemoryGrow { mem } => self.memory_grow(MemIdx(mem)),
-            ref other => {
-                let known = self.numeric(other)
-                    || self.memory(other)
-                    || self.float(other)?
-                    || self.simd_memory(other)?
-                    || self.simd(other)?
-                    || self.relaxed(other)?;
-                if !known {
-                    return Err(self.unknown(other));
-                }
+            ref other if self.numeric(other) || self.memory(other) || self.float(other)? => {}
+            // Cranelift has instructions for vectors from SSE4.1 on.
+            ref other if self.simd_memory(other) || self.simd(other) || self.relaxed(other) => {
+                self.need_sse41("simd")?;
             }
+            ref other => return Err(self.unknown(other)),
         }
         Ok(())
     }
