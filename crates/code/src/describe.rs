@@ -34,22 +34,22 @@ impl CodeImage {
 
 impl<'a> FuncCode<'a> {
     /// Which function it is.
-    pub fn func(&self) -> FuncIdx {
+    pub fn func(self) -> FuncIdx {
         self.range.func
     }
 
     /// Who made it.
-    pub fn tier(&self) -> Tier {
+    pub fn tier(self) -> Tier {
         self.range.tier
     }
 
     /// Where it lies in the text, in bytes.
-    pub fn start(&self) -> u32 {
+    pub fn start(self) -> u32 {
         self.range.start
     }
 
     /// The code cut where the operator changes, first to last. Without rows it is one stretch.
-    pub fn stretches(&self) -> impl Iterator<Item = Stretch<'a>> {
+    pub fn stretches(self) -> impl Iterator<Item = Stretch<'a>> {
         let (bytes, rows) = (self.bytes, self.range.meta.offsets.as_slice());
         let first = rows.first().map_or(bytes.len() as u32, |row| row.code);
         let before = Stretch { at: 0, bytes: bytes.get(..first as usize).unwrap_or_default(), wasm: None };
@@ -62,7 +62,7 @@ impl<'a> FuncCode<'a> {
     }
 
     /// Instructions that may trap: offsets from the function's start, rising.
-    pub fn traps(&self) -> impl ExactSizeIterator<Item = (u32, Trap)> + 'a {
+    pub fn traps(self) -> impl ExactSizeIterator<Item = (u32, Trap)> {
         self.range.meta.traps.iter().map(|site| (site.code, site.trap))
     }
 }

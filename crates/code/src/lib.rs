@@ -10,11 +10,11 @@
 
 mod compiled;
 mod compiler;
-mod describe;
 mod image;
 mod meta;
-mod serialize;
+mod describe;
 pub mod wire;
+mod serialize;
 
 pub use compiled::{CompiledFunc, Reloc};
 pub use compiler::{CompileError, CompileUnit, Compiler, MemoryPlan, Tier, Tunables};

@@ -1,6 +1,7 @@
 //! A module whose code is in memory, ready to be instantiated.
 
 use crate::code_space::{CodeSpace, LoadError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use tenure_abi::CtxLayout;
 use tenure_abi::vm::CodeSlot;
@@ -8,8 +9,12 @@ use tenure_code::{CodeImage, FuncRange, Tunables};
 use tenure_module::Module;
 use tenure_types::FuncIdx;
 
+/// The next module's [`LoadedModule::id`].
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
 /// A module with its code. Shared by its instances, immutable but for the code slots.
 pub struct LoadedModule {
+    id: u64,
     module: Module,
     layout: CtxLayout,
     tunables: Tunables,
@@ -46,9 +51,10 @@ impl LoadedModule {
             }
         };
         let type_ids = module.types.iter().map(|id| id.0).collect();
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         // From here on dropping `loaded` gives everything back.
         let loaded =
-            Self { module, layout, tunables, image, type_ids, space: space.clone(), code_at, slots_at };
+            Self { id, module, layout, tunables, image, type_ids, space: space.clone(), code_at, slots_at };
         let text = loaded.relocated()?;
         // SAFETY: the room was taken just now, and nobody knows of it yet.
         unsafe { space.write_code(code_at, &text)? };
@@ -81,6 +87,11 @@ impl LoadedModule {
             bytes.copy_from_slice(&distance.to_le_bytes());
         }
         Ok(text)
+    }
+
+    /// A number that no other module of this process has or had.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// What is known of the module.

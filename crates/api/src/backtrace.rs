@@ -1,0 +1,297 @@
+//! Where a guest was when it was left: frames, names, files and lines.
+//!
+//! A walk notes only which code each frame was in ([`tenure_runtime::Backtrace`]); everything else is found when
+//! somebody looks.
+
+use crate::{Engine, Error, Module};
+use addr2line::gimli::{self, EndianSlice, LittleEndian};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use tenure_module::Module as CoreModule;
+use tenure_runtime::Backtrace;
+use tenure_types::FuncIdx;
+
+/// The guest frames that were active when an error left WebAssembly, innermost first.
+///
+/// It is the context of such errors: `error.downcast_ref::<WasmBacktrace>()` has it, and printing an error with
+/// `{:?}` shows it.
+pub struct WasmBacktrace {
+    engine: Engine,
+    raw: Backtrace,
+    frames: OnceLock<Vec<FrameInfo>>,
+}
+
+impl WasmBacktrace {
+    /// The frames of `raw`, which code of `engine` had.
+    pub(crate) fn new(engine: &Engine, raw: Backtrace) -> Self {
+        Self { engine: engine.clone(), raw, frames: OnceLock::new() }
+    }
+
+    /// `error` with the frames of `raw` as its context, if there are any and it has none yet.
+    pub(crate) fn attach(engine: &Engine, error: Error, raw: Option<Backtrace>) -> Error {
+        match raw {
+            Some(raw) if !raw.is_empty() && error.downcast_ref::<Self>().is_none() => {
+                error.context(Self::new(engine, raw))
+            }
+            _ => error,
+        }
+    }
+
+    /// The frames, innermost first, as many as
+    /// [`Config::wasm_backtrace_max_frames`](crate::Config::wasm_backtrace_max_frames) allows.
+    pub fn frames(&self) -> &[FrameInfo] {
+        self.frames.get_or_init(|| {
+            let options = self.engine.config().options();
+            let most = options.wasm_backtrace_max_frames.map_or(usize::MAX, Into::into);
+            let places = self.raw.frames().take(most).map(|frame| Place {
+                module: Module::from_loaded(&self.engine, frame.module.clone()),
+                func: frame.func,
+                offset: frame.wasm_offset,
+            });
+            let trace = Arc::new(Trace {
+                places: places.collect(),
+                has_details: options.wasm_backtrace_details.is_on(),
+                symbols: OnceLock::new(),
+            });
+            (0..trace.places.len()).map(|at| FrameInfo { trace: trace.clone(), at }).collect()
+        })
+    }
+}
+
+impl fmt::Debug for WasmBacktrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WasmBacktrace").field("frames", &self.frames()).finish()
+    }
+}
+
+impl fmt::Display for WasmBacktrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("error while executing at wasm backtrace:")?;
+        for (at, frame) in self.frames().iter().enumerate() {
+            write!(f, "\n{at:>5}: ")?;
+            frame.write(f)?;
+        }
+        let left_out = self.raw.frames().len() - self.frames().len();
+        if left_out > 0 {
+            write!(f, "\n       ({left_out} more frames)")?;
+        }
+        Ok(())
+    }
+}
+
+/// The frames of one backtrace, which look their symbols up together.
+struct Trace {
+    places: Vec<Place>,
+    has_details: bool,
+    symbols: OnceLock<Vec<Vec<FrameSymbol>>>,
+}
+
+/// Where a frame is.
+struct Place {
+    module: Module,
+    func: FuncIdx,
+    /// The operator, in bytes from the start of the module.
+    offset: Option<u32>,
+}
+
+impl Trace {
+    fn symbols(&self) -> &[Vec<FrameSymbol>] {
+        self.symbols.get_or_init(|| {
+            if !self.has_details {
+                return self.places.iter().map(|_| Vec::new()).collect();
+            }
+            // Neighbouring frames are mostly of one module.
+            let mut last: Option<(&Module, Option<DebugInfo<'_>>)> = None;
+            let symbols = self.places.iter().map(|place| {
+                let info = match last.take() {
+                    Some((module, info)) if Module::same(module, &place.module) => info,
+                    _ => DebugInfo::new(place.module.core()),
+                };
+                let symbols = match (&info, place.offset) {
+                    (Some(info), Some(offset)) => info.symbols(offset),
+                    _ => Vec::new(),
+                };
+                last = Some((&place.module, info));
+                symbols
+            });
+            symbols.collect()
+        })
+    }
+}
+
+/// One guest frame of a [`WasmBacktrace`].
+pub struct FrameInfo {
+    trace: Arc<Trace>,
+    at: usize,
+}
+
+impl FrameInfo {
+    fn place(&self) -> &Place {
+        // Made with places that the trace has.
+        &self.trace.places[self.at]
+    }
+
+    /// The function's index in its module, imported functions counted.
+    pub fn func_index(&self) -> u32 {
+        self.place().func.0
+    }
+
+    /// The module whose code was running.
+    pub fn module(&self) -> &Module {
+        &self.place().module
+    }
+
+    /// The function's name, if the module has one for it: in its name section, or as an export.
+    pub fn func_name(&self) -> Option<&str> {
+        let place = self.place();
+        place.module.func_name(place.func)
+    }
+
+    /// The operator that was running, in bytes from the start of the module's binary; `None` when the engine keeps no
+    /// address map.
+    pub fn module_offset(&self) -> Option<usize> {
+        self.place().offset.map(|offset| offset as usize)
+    }
+
+    /// The operator that was running, in bytes from the start of the function's body.
+    pub fn func_offset(&self) -> Option<usize> {
+        let Place { module, func, offset } = self.place();
+        let body = module.core().bodies.get(module.core().body_index(*func)?)?;
+        (*offset)?.checked_sub(u32::try_from(body.start).ok()?).map(|offset| offset as usize)
+    }
+
+    /// The source functions at this place, innermost first: several where the guest's compiler inlined calls, none
+    /// where the module has no debug information or reading it is off.
+    pub fn symbols(&self) -> &[FrameSymbol] {
+        self.trace.symbols().get(self.at).map_or(&[], Vec::as_slice)
+    }
+
+    /// One line for the frame, and one or more for each symbol.
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(offset) = self.module_offset() {
+            write!(f, "{offset:>#6x} - ")?;
+        }
+        let module = self.module().name().unwrap_or("<unknown>");
+        let Some((first, inlined_into)) = self.symbols().split_first() else {
+            write!(f, "{module}!")?;
+            return self.write_func(f);
+        };
+        match first.name() {
+            Some(name) => write!(f, "{}", demangled(name))?,
+            None => self.write_func(f)?,
+        }
+        first.write_source(f)?;
+        for symbol in inlined_into {
+            write!(f, "\n              - {}", demangled(symbol.name().unwrap_or("<inlined function>")))?;
+            symbol.write_source(f)?;
+        }
+        Ok(())
+    }
+
+    fn write_func(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.func_name() {
+            Some(name) => write!(f, "{}", demangled(name)),
+            None => write!(f, "<wasm function {}>", self.func_index()),
+        }
+    }
+}
+
+impl fmt::Debug for FrameInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameInfo")
+            .field("module", &self.module().name())
+            .field("func_index", &self.func_index())
+            .field("func_name", &self.func_name())
+            .field("module_offset", &self.module_offset())
+            .field("func_offset", &self.func_offset())
+            .finish()
+    }
+}
+
+/// The name without what Rust's compiler adds to it; `{:#}` leaves its hash out.
+fn demangled(name: &str) -> impl fmt::Display {
+    format!("{:#}", rustc_demangle::demangle(name))
+}
+
+/// A function of the source code that a frame was in.
+#[derive(Clone, Debug)]
+pub struct FrameSymbol {
+    name: Option<String>,
+    file: Option<String>,
+    line: Option<u32>,
+    column: Option<u32>,
+}
+
+impl FrameSymbol {
+    /// The function's name, as the guest's compiler wrote it.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The source file.
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
+    /// The line, from 1.
+    pub fn line(&self) -> Option<u32> {
+        self.line
+    }
+
+    /// The column, from 1.
+    pub fn column(&self) -> Option<u32> {
+        self.column
+    }
+
+    fn write_source(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(file) = self.file() else { return Ok(()) };
+        write!(f, "\n                    at {file}")?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+            if let Some(column) = self.column {
+                write!(f, ":{column}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The debug information of one module (DWARF in custom sections, as `clang` and `rustc` write it).
+///
+/// It comes from the guest: what cannot be read counts as absent.
+struct DebugInfo<'m> {
+    context: addr2line::Context<EndianSlice<'m, LittleEndian>>,
+    code_start: u64,
+}
+
+impl<'m> DebugInfo<'m> {
+    fn new(module: &'m CoreModule) -> Option<Self> {
+        if module.debug_sections.is_empty() {
+            return None;
+        }
+        let section = |id: gimli::SectionId| -> Result<_, gimli::Error> {
+            let place = module.debug_sections.iter().find(|(name, _)| name == id.name());
+            let bytes = place.and_then(|(_, range)| module.bytes.get(range.clone())).unwrap_or_default();
+            Ok(EndianSlice::new(bytes, LittleEndian))
+        };
+        let dwarf = gimli::Dwarf::load(section).ok()?;
+        let context = addr2line::Context::from_dwarf(dwarf).ok()?;
+        Some(Self { context, code_start: module.code_start as u64 })
+    }
+
+    /// The source functions at `offset` of the module, innermost first.
+    fn symbols(&self, offset: u32) -> Vec<FrameSymbol> {
+        let mut symbols = Vec::new();
+        let Some(at) = u64::from(offset).checked_sub(self.code_start) else { return symbols };
+        let Ok(mut frames) = self.context.find_frames(at).skip_all_loads() else { return symbols };
+        while let Ok(Some(frame)) = frames.next() {
+            let name = frame.function.and_then(|name| Some(name.raw_name().ok()?.into_owned()));
+            let (file, line, column) = match frame.location {
+                Some(place) => (place.file.map(str::to_string), place.line, place.column),
+                None => (None, None, None),
+            };
+            symbols.push(FrameSymbol { name, file, line, column });
+        }
+        symbols
+    }
+}

@@ -1,0 +1,62 @@
+//! Rust closures as host functions.
+
+use super::host;
+use super::{Caller, WasmRet, WasmTy};
+use crate::{Engine, Result};
+use tenure_runtime::HostFunc;
+
+/// A closure that can be a host function: `Fn(A1, …) -> R` or `Fn(Caller<'_, T>, A1, …) -> R`, with up to 17
+/// parameters that are [`WasmTy`] and an `R` that is [`WasmRet`].
+pub trait IntoFunc<T, Params, Results>: Send + Sync + 'static {
+    /// The host function.
+    #[doc(hidden)]
+    fn into_host_func(self, engine: &Engine) -> Result<HostFunc>;
+}
+
+macro_rules! closures {
+    ($(($($name:ident),*);)*) => {$(
+        #[allow(non_snake_case, reason = "parameters are named for their types")]
+        impl<T: 'static, F, $($name: WasmTy,)* R: WasmRet> IntoFunc<T, ($($name,)*), R> for F
+        where
+            F: Fn($($name),*) -> R + Send + Sync + 'static,
+        {
+            fn into_host_func(self, engine: &Engine) -> Result<HostFunc> {
+                host::wrap::<T, ($($name,)*), R, _>(engine, move |_, ($($name,)*): ($($name,)*)| self($($name),*))
+            }
+        }
+
+        #[allow(non_snake_case, reason = "parameters are named for their types")]
+        impl<T: 'static, F, $($name: WasmTy,)* R: WasmRet> IntoFunc<T, (Caller<'_, T>, $($name,)*), R> for F
+        where
+            F: Fn(Caller<'_, T>, $($name),*) -> R + Send + Sync + 'static,
+        {
+            fn into_host_func(self, engine: &Engine) -> Result<HostFunc> {
+                host::wrap::<T, ($($name,)*), R, _>(
+                    engine,
+                    move |caller, ($($name,)*): ($($name,)*)| self(caller, $($name),*),
+                )
+            }
+        }
+    )*};
+}
+
+closures! {
+    ();
+    (A1);
+    (A1, A2);
+    (A1, A2, A3);
+    (A1, A2, A3, A4);
+    (A1, A2, A3, A4, A5);
+    (A1, A2, A3, A4, A5, A6);
+    (A1, A2, A3, A4, A5, A6, A7);
+    (A1, A2, A3, A4, A5, A6, A7, A8);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15, A16);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15, A16, A17);
+}

@@ -1,0 +1,348 @@
+//! A module: checked, compiled, shared.
+
+use crate::error::Context;
+use crate::{Engine, ExportType, ExternType, ImportType, Result, bail};
+use std::borrow::Cow;
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
+use std::sync::Arc;
+use tenure_engine::OnProgress;
+use tenure_module::Module as CoreModule;
+use tenure_runtime::LoadedModule;
+use tenure_types::{ExternIdx, FuncIdx};
+
+/// A WebAssembly module: checked, compiled, ready to be instantiated any number of times, in any store of its engine.
+///
+/// Cheap to clone; clones are the same module. Its code goes when the last clone and the last instance have gone.
+///
+/// ```
+/// use tenure::{Engine, Module};
+///
+/// let engine = Engine::default();
+/// let module = Module::new(&engine, r#"
+///     (module
+///         (import "env" "log" (func (param i32)))
+///         (func (export "answer") (result i32) i32.const 42))
+/// "#)?;
+/// let import = module.imports().next().unwrap();
+/// assert_eq!((import.module(), import.name()), ("env", "log"));
+/// let answer = module.get_export("answer").unwrap();
+/// assert_eq!(answer.unwrap_func().to_string(), "(type (func (result i32)))");
+///
+/// let error = Module::new(&engine, "(module (func i32.add))").unwrap_err();
+/// assert!(error.to_string().contains("type mismatch"));
+/// # Ok::<(), tenure::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Module {
+    engine: Engine,
+    loaded: Arc<LoadedModule>,
+}
+
+/// Making modules.
+impl Module {
+    /// Checks and compiles `bytes`: the binary format, or with the Cargo feature `wat` the text format.
+    ///
+    /// # Errors
+    /// When the bytes are malformed, the module is not valid, or it needs a proposal that is off or not there; the
+    /// error says where.
+    pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
+        Self::new_with_progress(engine, bytes, &|_| ControlFlow::Continue(()))
+    }
+
+    /// As [`Module::new`], telling `on_progress` of each function that is done: for long compilations that a person
+    /// waits for. Called on several threads; may end the compilation, which is then an error.
+    ///
+    /// # Errors
+    /// As [`Module::new`]; and when `on_progress` says so.
+    pub fn new_with_progress(engine: &Engine, bytes: impl AsRef<[u8]>, on_progress: OnProgress<'_>) -> Result<Self> {
+        let wasm = to_binary(bytes.as_ref(), None)?;
+        Self::compile(engine, &wasm, on_progress)
+    }
+
+    /// As [`Module::new`], from a file.
+    ///
+    /// # Errors
+    /// As [`Module::new`]; and when the file cannot be read.
+    pub fn from_file(engine: &Engine, file: impl AsRef<Path>) -> Result<Self> {
+        let bytes = read(file.as_ref())?;
+        let wasm = to_binary(&bytes, Some(file.as_ref()))?;
+        Self::compile(engine, &wasm, &|_| ControlFlow::Continue(()))
+    }
+
+    /// As [`Module::new`], for the binary format only.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    pub fn from_binary(engine: &Engine, binary: &[u8]) -> Result<Self> {
+        Self::compile(engine, binary, &|_| ControlFlow::Continue(()))
+    }
+
+    /// From a file that may be a compiled module too, as [`Module::serialize`] makes them.
+    ///
+    /// # Errors
+    /// As [`Module::from_file`] and [`Module::deserialize`].
+    ///
+    /// # Safety
+    /// As [`Module::deserialize`].
+    pub unsafe fn from_trusted_file(engine: &Engine, file: impl AsRef<Path>) -> Result<Self> {
+        let bytes = read(file.as_ref())?;
+        if Engine::detect_precompiled(&bytes).is_some() {
+            return Self::load(engine, &bytes);
+        }
+        let wasm = to_binary(&bytes, Some(file.as_ref()))?;
+        Self::compile(engine, &wasm, &|_| ControlFlow::Continue(()))
+    }
+
+    fn compile(engine: &Engine, wasm: &[u8], on_progress: OnProgress<'_>) -> Result<Self> {
+        if Engine::detect_precompiled(wasm).is_some() {
+            bail!("this is a compiled module; it can be loaded with `Module::deserialize`");
+        }
+        let loaded = engine.inner().compile(&wasm.into(), on_progress)?;
+        Ok(Self::from_loaded(engine, loaded))
+    }
+
+    fn load(engine: &Engine, bytes: &[u8]) -> Result<Self> {
+        let loaded = engine.inner().deserialize(bytes)?;
+        Ok(Self::from_loaded(engine, loaded))
+    }
+
+    /// The module whose code `loaded` is, which belongs to `engine`.
+    pub(crate) fn from_loaded(engine: &Engine, loaded: Arc<LoadedModule>) -> Self {
+        Self { engine: engine.clone(), loaded }
+    }
+
+    /// Checks the binary format without compiling it.
+    ///
+    /// # Errors
+    /// What is wrong first, and where.
+    pub fn validate(engine: &Engine, binary: &[u8]) -> Result<()> {
+        Ok(engine.inner().validate(&binary.into())?)
+    }
+}
+
+/// Compiled modules as bytes.
+impl Module {
+    /// The module with its code, for [`Module::deserialize`] by this version of Tenure, on a machine like this one,
+    /// in an engine with the same options.
+    ///
+    /// ```
+    /// use tenure::{Engine, Module};
+    ///
+    /// let engine = Engine::default();
+    /// let bytes = Module::new(&engine, r#"(module (func (export "f")))"#)?.serialize()?;
+    /// // SAFETY: the bytes were made here and have not been out of our hands.
+    /// let module = unsafe { Module::deserialize(&engine, &bytes)? };
+    /// assert!(module.get_export("f").is_some());
+    /// # Ok::<(), tenure::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// None today.
+    pub fn serialize(&self) -> Result<Vec<u8>> {
+        Ok(self.engine.inner().serialize(&self.loaded))
+    }
+
+    /// Loads what [`Module::serialize`] or [`Engine::precompile_module`] made.
+    ///
+    /// # Errors
+    /// When the bytes are something else, are damaged, or were made for another version, machine or configuration.
+    ///
+    /// # Safety
+    /// The bytes hold machine code, which will run. That they are what was written is checked, not who wrote them:
+    /// they must come from this crate and must not have been where somebody hostile could change them.
+    pub unsafe fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
+        Self::load(engine, bytes.as_ref())
+    }
+
+    /// As [`Module::deserialize`], from a file.
+    ///
+    /// # Errors
+    /// As [`Module::deserialize`]; and when the file cannot be read.
+    ///
+    /// # Safety
+    /// As [`Module::deserialize`], for the file.
+    pub unsafe fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Self::load(engine, &read(path)?).with_context(|| format!("cannot load `{}`", path.display()))
+    }
+
+    /// As [`Module::deserialize`], from an open file, from where it stands to its end.
+    ///
+    /// # Errors
+    /// As [`Module::deserialize`]; and when the file cannot be read.
+    ///
+    /// # Safety
+    /// As [`Module::deserialize`], for the file.
+    pub unsafe fn deserialize_open_file(engine: &Engine, mut file: File) -> Result<Self> {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).context("cannot read the compiled module")?;
+        Self::load(engine, &bytes)
+    }
+}
+
+/// Looking at modules.
+impl Module {
+    /// The name in the module's name section.
+    pub fn name(&self) -> Option<&str> {
+        self.core().names.module()
+    }
+
+    /// The imports, in the order of the module.
+    pub fn imports<'module>(&'module self) -> impl ExactSizeIterator<Item = ImportType<'module>> + 'module {
+        self.core().imports.iter().map(|import| ImportType::new(&self.engine, import))
+    }
+
+    /// The exports, in the order of the module.
+    pub fn exports<'module>(&'module self) -> impl ExactSizeIterator<Item = ExportType<'module>> + 'module {
+        self.core().exports.iter().map(|export| ExportType::new(&self.engine, self.core(), export))
+    }
+
+    /// The type of the export `name`.
+    pub fn get_export(&self, name: &str) -> Option<ExternType> {
+        Some(ExternType::of_item(&self.engine, self.core(), self.export_item(name)?))
+    }
+
+    /// The export `name`, to be looked up in instances of this module without its name.
+    pub fn get_export_index(&self, name: &str) -> Option<ModuleExport> {
+        Some(ModuleExport { module: self.loaded.id(), item: self.export_item(name)? })
+    }
+
+    /// What the export `name` names.
+    pub(crate) fn export_item(&self, name: &str) -> Option<ExternIdx> {
+        let &at = self.core().export_names.get(name)?;
+        Some(self.core().exports.get(at)?.item)
+    }
+
+    /// The engine that it belongs to.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Whether `a` and `b` are the same module: clones, not merely made of the same bytes.
+    pub fn same(a: &Self, b: &Self) -> bool {
+        Arc::ptr_eq(&a.loaded, &b.loaded)
+    }
+
+    /// The name of function `func`: from the name section, or else the first export's that names it.
+    pub(crate) fn func_name(&self, func: FuncIdx) -> Option<&str> {
+        let module = self.core();
+        module.names.func(func).or_else(|| {
+            let export = module.exports.iter().find(|export| export.item == ExternIdx::Func(func))?;
+            Some(&export.name)
+        })
+    }
+
+    /// What is known of the module.
+    pub(crate) fn core(&self) -> &CoreModule {
+        self.loaded.module()
+    }
+
+    /// The module with its code.
+    pub(crate) fn loaded(&self) -> &Arc<LoadedModule> {
+        &self.loaded
+    }
+}
+
+/// Looking at compiled code.
+impl Module {
+    /// The code, as compiled: where it refers to other places, those are not filled in.
+    pub fn text(&self) -> &[u8] {
+        &self.loaded.image().text
+    }
+
+    /// The functions that the module defines, and where their code lies in [`Module::text`].
+    pub fn functions(&self) -> impl ExactSizeIterator<Item = ModuleFunction> + '_ {
+        self.loaded.image().describe().map(|code| ModuleFunction {
+            index: code.func().0,
+            name: self.func_name(code.func()).map(str::to_string),
+            offset: code.start() as usize,
+            len: code.bytes.len(),
+        })
+    }
+
+    /// Which operator code comes from: offsets in [`Module::text`], rising, each with the operator's offset in the
+    /// module; `None` for code that comes from no operator. `None` altogether when the engine keeps no map.
+    pub fn address_map(&self) -> Option<impl Iterator<Item = (usize, Option<u32>)> + '_> {
+        self.engine.config().options().generate_address_map.then(|| {
+            self.loaded.image().describe().flat_map(|code| {
+                code.stretches().map(move |stretch| ((code.start() + stretch.at) as usize, stretch.wasm))
+            })
+        })
+    }
+
+    /// Instructions that may trap: offsets in [`Module::text`], rising, and what they mean.
+    pub fn traps(&self) -> impl Iterator<Item = (usize, crate::Trap)> + '_ {
+        self.loaded
+            .image()
+            .describe()
+            .flat_map(|code| code.traps().map(move |(at, trap)| ((code.start() + at) as usize, trap)))
+    }
+
+    /// Where the code lies in this process.
+    pub fn image_range(&self) -> Range<*const u8> {
+        let start = std::ptr::without_provenance::<u8>(self.loaded.text_start());
+        start..start.wrapping_add(self.text().len())
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+/// An export of one module, found before: see [`Module::get_export_index`].
+#[derive(Clone, Copy, Debug)]
+pub struct ModuleExport {
+    module: u64,
+    item: ExternIdx,
+}
+
+impl ModuleExport {
+    /// What it names in `module`; `None` when it is another module's.
+    pub(crate) fn item_of(&self, module: &LoadedModule) -> Option<ExternIdx> {
+        (self.module == module.id()).then_some(self.item)
+    }
+}
+
+/// A function that a module defines: see [`Module::functions`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ModuleFunction {
+    /// Its index in the module, imported functions counted.
+    pub index: u32,
+    /// Its name, from the name section or an export.
+    pub name: Option<String>,
+    /// Where its code starts in [`Module::text`].
+    pub offset: usize,
+    /// Bytes of code.
+    pub len: usize,
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))
+}
+
+/// The binary format of `bytes`, which come from the file `path`.
+#[cfg(feature = "wat")]
+pub(crate) fn to_binary<'b>(bytes: &'b [u8], path: Option<&Path>) -> Result<Cow<'b, [u8]>> {
+    if Engine::detect_precompiled(bytes).is_some() {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    Ok(wat::parse_bytes(bytes).map_err(|mut error| {
+        if let Some(path) = path {
+            error.set_path(path);
+        }
+        error
+    })?)
+}
+
+/// Without the text format bytes are what they are.
+#[cfg(not(feature = "wat"))]
+pub(crate) fn to_binary<'b>(bytes: &'b [u8], _path: Option<&Path>) -> Result<Cow<'b, [u8]>> {
+    Ok(Cow::Borrowed(bytes))
+}

@@ -1,0 +1,289 @@
+//! The store, and the ways to borrow it.
+
+use crate::{Engine, Result, Val};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use tenure_runtime as runtime;
+
+/// Owns instances, functions, memories, tables and globals, and a value `T` of the host's that host
+/// functions can reach.
+///
+/// Handles ([`Func`](crate::Func), [`Memory`](crate::Memory), …) are indices into a store; each use checks
+/// them. Dropping the store frees everything in it.
+///
+/// ```
+/// use tenure::{Engine, Store};
+///
+/// let engine = Engine::default();
+/// let mut store = Store::new(&engine, 41);
+/// *store.data_mut() += 1;
+/// assert_eq!(store.into_data(), 42);
+/// ```
+pub struct Store<T: 'static> {
+    inner: Box<StoreInner<T>>,
+}
+
+/// What a store is. The runtime's part comes first: its address is the whole's, which is how a host
+/// function, given the one, finds the other.
+#[repr(C)]
+pub(crate) struct StoreInner<T> {
+    pub(crate) runtime: runtime::Store,
+    pub(crate) engine: Engine,
+    /// Room for the values of untyped host functions, used again by each call.
+    pub(crate) values: Vec<Val>,
+    pub(crate) data: T,
+}
+
+/// A store, borrowed to read.
+pub struct StoreContext<'a, T: 'static>(pub(crate) &'a StoreInner<T>);
+
+/// A store, borrowed to change.
+pub struct StoreContextMut<'a, T: 'static>(pub(crate) &'a mut StoreInner<T>);
+
+/// What a store can be read through: a [`Store`], a [`Caller`](crate::Caller), a borrow of either.
+pub trait AsContext {
+    /// The host's value in the store.
+    type Data: 'static;
+
+    /// The store, to read.
+    fn as_context(&self) -> StoreContext<'_, Self::Data>;
+}
+
+/// What a store can be changed through.
+pub trait AsContextMut: AsContext {
+    /// The store, to change.
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
+}
+
+impl<T: 'static> Store<T> {
+    /// An empty store with `data`.
+    ///
+    /// # Panics
+    /// When [`Store::try_new`] gives an error.
+    pub fn new(engine: &Engine, data: T) -> Self {
+        Self::try_new(engine, data).unwrap_or_else(|error| panic!("no store: {error:#}"))
+    }
+
+    /// An empty store with `data`.
+    ///
+    /// # Errors
+    /// When the system refuses what a store needs.
+    pub fn try_new(engine: &Engine, data: T) -> Result<Self> {
+        let runtime = engine.inner().new_store();
+        Ok(Self { inner: Box::new(StoreInner { runtime, engine: engine.clone(), values: Vec::new(), data }) })
+    }
+
+    /// The host's value.
+    pub fn data(&self) -> &T {
+        &self.inner.data
+    }
+
+    /// The host's value, to change.
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut self.inner.data
+    }
+
+    /// Frees everything in the store but the host's value.
+    pub fn into_data(self) -> T {
+        let StoreInner { data, .. } = *self.inner;
+        data
+    }
+
+    /// Its engine.
+    pub fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    /// Fuel that is left.
+    ///
+    /// # Errors
+    /// When the engine does not count fuel.
+    pub fn get_fuel(&self) -> Result<u64> {
+        self.as_context().get_fuel()
+    }
+
+    /// Sets the fuel.
+    ///
+    /// # Errors
+    /// When the engine does not count fuel.
+    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        self.as_context_mut().set_fuel(fuel)
+    }
+}
+
+impl<'a, T: 'static> StoreContext<'a, T> {
+    /// The store's engine.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// The host's value.
+    pub fn data(&self) -> &'a T {
+        &self.0.data
+    }
+
+    /// Fuel that is left.
+    ///
+    /// # Errors
+    /// When the engine does not count fuel.
+    pub fn get_fuel(&self) -> Result<u64> {
+        crate::bail!("fuel is not configured in this store")
+    }
+}
+
+impl<T: 'static> StoreContextMut<'_, T> {
+    /// The store's engine.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// The host's value.
+    pub fn data(&self) -> &T {
+        &self.0.data
+    }
+
+    /// The host's value, to change.
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut self.0.data
+    }
+
+    /// Fuel that is left.
+    ///
+    /// # Errors
+    /// When the engine does not count fuel.
+    pub fn get_fuel(&self) -> Result<u64> {
+        self.as_context().get_fuel()
+    }
+
+    /// Sets the fuel.
+    ///
+    /// # Errors
+    /// When the engine does not count fuel.
+    pub fn set_fuel(&mut self, _fuel: u64) -> Result<()> {
+        crate::bail!("fuel is not configured in this store")
+    }
+}
+
+impl<T: 'static> AsContext for Store<T> {
+    type Data = T;
+
+    #[inline]
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext(&self.inner)
+    }
+}
+
+impl<T: 'static> AsContextMut for Store<T> {
+    #[inline]
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut(&mut self.inner)
+    }
+}
+
+impl<T: 'static> AsContext for StoreContext<'_, T> {
+    type Data = T;
+
+    #[inline]
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext(self.0)
+    }
+}
+
+impl<T: 'static> AsContext for StoreContextMut<'_, T> {
+    type Data = T;
+
+    #[inline]
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext(self.0)
+    }
+}
+
+impl<T: 'static> AsContextMut for StoreContextMut<'_, T> {
+    #[inline]
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut(self.0)
+    }
+}
+
+impl<C: AsContext> AsContext for &C {
+    type Data = C::Data;
+
+    #[inline]
+    fn as_context(&self) -> StoreContext<'_, C::Data> {
+        C::as_context(self)
+    }
+}
+
+impl<C: AsContext> AsContext for &mut C {
+    type Data = C::Data;
+
+    #[inline]
+    fn as_context(&self) -> StoreContext<'_, C::Data> {
+        C::as_context(self)
+    }
+}
+
+impl<C: AsContextMut> AsContextMut for &mut C {
+    #[inline]
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, C::Data> {
+        C::as_context_mut(self)
+    }
+}
+
+impl<'a, C: AsContext> From<&'a C> for StoreContext<'a, C::Data> {
+    fn from(context: &'a C) -> Self {
+        context.as_context()
+    }
+}
+
+impl<'a, C: AsContext> From<&'a mut C> for StoreContext<'a, C::Data> {
+    fn from(context: &'a mut C) -> Self {
+        C::as_context(context)
+    }
+}
+
+impl<'a, C: AsContextMut> From<&'a mut C> for StoreContextMut<'a, C::Data> {
+    fn from(context: &'a mut C) -> Self {
+        context.as_context_mut()
+    }
+}
+
+impl<'a, T: 'static> From<StoreContextMut<'a, T>> for StoreContext<'a, T> {
+    fn from(context: StoreContextMut<'a, T>) -> Self {
+        Self(context.0)
+    }
+}
+
+impl<T: Default + 'static> Default for Store<T> {
+    /// A store of an engine of its own.
+    fn default() -> Self {
+        Self::new(&Engine::default(), T::default())
+    }
+}
+
+impl<T: fmt::Debug + 'static> fmt::Debug for Store<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("runtime", &self.inner.runtime).field("data", &self.inner.data).finish()
+    }
+}
+
+impl<T> Deref for StoreInner<T> {
+    type Target = runtime::Store;
+
+    fn deref(&self) -> &runtime::Store {
+        &self.runtime
+    }
+}
+
+impl<T> DerefMut for StoreInner<T> {
+    fn deref_mut(&mut self) -> &mut runtime::Store {
+        &mut self.runtime
+    }
+}
+
+const _: () = {
+    const fn is_send<T: Send>() {}
+    const fn is_sync<T: Sync>() {}
+    is_send::<Store<()>>();
+    is_sync::<Store<()>>();
+};

@@ -1,0 +1,169 @@
+//! What modules and stores share.
+
+use crate::artifact;
+use crate::config::Config;
+use crate::error::{EngineError, ModuleError};
+use crate::pipeline::{OnProgress, Pipeline};
+use crate::wasm_features::WasmFeatures;
+use crate::workers::Workers;
+use std::sync::Arc;
+use tenure_abi::CtxLayout;
+use tenure_code::{CodeImage, Compiler, Tunables};
+use tenure_module::{Module, parse};
+use tenure_optimizing::OptimizingCompiler;
+use tenure_runtime::{CodeSpace, LoadedModule, StoreConfig};
+use tenure_types::{Features, TypeRegistry};
+
+/// Configuration, compilers, types and code memory of one engine.
+pub struct Engine {
+    config: Config,
+    wasm_features: WasmFeatures,
+    features: Features,
+    tunables: Tunables,
+    types: Arc<TypeRegistry>,
+    compiler: OptimizingCompiler,
+    workers: Workers,
+    code: Arc<CodeSpace>,
+}
+
+impl Engine {
+    /// An engine that is as `config` asks.
+    ///
+    /// # Errors
+    /// [`EngineError::Config`] names what cannot be had; the others say that this machine does not do.
+    pub fn new(config: &Config) -> Result<Self, EngineError> {
+        config.check()?;
+        let wasm_features = config.effective_features()?;
+        let tunables = config.to_tunables();
+        Ok(Self {
+            wasm_features,
+            features: wasm_features.to_features(),
+            types: Arc::default(),
+            compiler: OptimizingCompiler::new().map_err(EngineError::machine)?,
+            workers: Workers::new(),
+            code: CodeSpace::new()?,
+            tunables,
+            config: config.clone(),
+        })
+    }
+
+    /// What was asked for.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The proposals that modules may use.
+    pub fn wasm_features(&self) -> WasmFeatures {
+        self.wasm_features
+    }
+
+    /// What compiled code relies on.
+    pub fn tunables(&self) -> &Tunables {
+        &self.tunables
+    }
+
+    /// The canonical types.
+    pub fn types(&self) -> &Arc<TypeRegistry> {
+        &self.types
+    }
+
+    /// The memory that code lies in.
+    pub fn code_space(&self) -> &Arc<CodeSpace> {
+        &self.code
+    }
+
+    /// What a store of this engine is told.
+    pub fn store_config(&self) -> StoreConfig {
+        let options = self.config.options();
+        StoreConfig {
+            max_wasm_stack: options.max_wasm_stack,
+            backtraces: options.wasm_backtrace_max_frames.is_some(),
+            tunables: self.tunables.clone(),
+        }
+    }
+
+    /// Checks `wasm` without making anything of it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn validate(&self, wasm: &Arc<[u8]>) -> Result<(), ModuleError> {
+        self.pipeline().validate(wasm)
+    }
+
+    /// Checks and compiles `wasm` and puts its code in memory.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; [`ModuleError::Cancelled`] when `on_progress` says so.
+    pub fn compile(&self, wasm: &Arc<[u8]>, on_progress: OnProgress<'_>) -> Result<Arc<LoadedModule>, ModuleError> {
+        let (module, layout, image) = self.compile_module(wasm, on_progress)?;
+        self.load(module, layout, image)
+    }
+
+    /// Checks and compiles `wasm`; the artifact that [`Engine::deserialize`] takes.
+    ///
+    /// # Errors
+    /// As [`Engine::compile`].
+    pub fn precompile(&self, wasm: &Arc<[u8]>, on_progress: OnProgress<'_>) -> Result<Vec<u8>, ModuleError> {
+        let (_, _, image) = self.compile_module(wasm, on_progress)?;
+        Ok(artifact::write(&self.conditions(), wasm, &image))
+    }
+
+    /// The artifact of a module of this engine.
+    pub fn serialize(&self, module: &LoadedModule) -> Vec<u8> {
+        artifact::write(&self.conditions(), &module.module().bytes, module.image())
+    }
+
+    /// Whether `bytes` begin like an artifact.
+    pub fn is_artifact(bytes: &[u8]) -> bool {
+        artifact::is_artifact(bytes)
+    }
+
+    /// Puts the code of an artifact in memory.
+    ///
+    /// Running the result is as safe as its origin: bytes are checked for damage, not for malice.
+    ///
+    /// # Errors
+    /// [`ModuleError::Artifact`] when the bytes are no artifact, are damaged, or were made for another engine.
+    pub fn deserialize(&self, bytes: &[u8]) -> Result<Arc<LoadedModule>, ModuleError> {
+        let (wasm, image) = artifact::read(&self.conditions(), bytes)?;
+        let module = parse(&wasm.into(), self.features, &self.types)?.module;
+        let layout = tenure_code::layout(&module)?;
+        self.load(module, layout, image)
+    }
+
+    /// What artifacts of this engine rely on, for keys: equal keys, interchangeable artifacts.
+    pub fn artifact_key(&self) -> String {
+        let rows = self.conditions().into_iter().map(|(name, value)| format!("{name}={value}"));
+        rows.collect::<Vec<_>>().join("\n")
+    }
+
+    fn compile_module(
+        &self,
+        wasm: &Arc<[u8]>,
+        on_progress: OnProgress<'_>,
+    ) -> Result<(Module, CtxLayout, CodeImage), ModuleError> {
+        if !self.config.options().enable_compiler {
+            return Err(ModuleError::CompilerOff);
+        }
+        self.pipeline().compile(wasm, &self.compiler, on_progress)
+    }
+
+    fn load(&self, module: Module, layout: CtxLayout, image: CodeImage) -> Result<Arc<LoadedModule>, ModuleError> {
+        Ok(LoadedModule::load(&self.code, module, layout, image, self.tunables.clone())?)
+    }
+
+    fn pipeline(&self) -> Pipeline<'_> {
+        let options = self.config.options();
+        Pipeline {
+            features: self.features,
+            types: &self.types,
+            tunables: &self.tunables,
+            workers: options.parallel_compilation.then_some(&self.workers),
+            address_map: options.generate_address_map,
+        }
+    }
+
+    fn conditions(&self) -> artifact::Conditions {
+        artifact::conditions(&self.compiler.fingerprint(), &self.tunables, self.features)
+    }
+}

@@ -1,0 +1,28 @@
+//! Configuration, and the pipeline from bytes to loaded code.
+//!
+//! ```text
+//! Config ──check──▶ Engine ──▶ bytes ──pipeline──▶ CodeImage ──load──▶ LoadedModule
+//!                                 artifact ◀─write── │ ▲ ──read── artifact
+//! ```
+//! Options and proposals are tables ([`options`](Options), [`PROPOSALS`]); setters, defaults and names are derived
+//! from them. This is the only crate that knows which compilers there are. Start at [`Engine`].
+
+#![forbid(unsafe_code)]
+
+mod wasm_features;
+mod options;
+mod config;
+mod tuning;
+mod workers;
+mod artifact;
+mod error;
+mod pipeline;
+mod engine;
+
+pub use artifact::ArtifactError;
+pub use config::{Config, ConfigError};
+pub use engine::Engine;
+pub use error::{EngineError, ModuleError};
+pub use options::{OptLevel, Options, RegallocAlgorithm, Strategy, WasmBacktraceDetails};
+pub use pipeline::{OnProgress, Progress};
+pub use wasm_features::{Is, PROPOSALS, Proposal, WasmFeatures};

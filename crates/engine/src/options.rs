@@ -1,0 +1,245 @@
+//! The table of options: one row each. Fields, defaults, setters, and setting by name are derived from it.
+
+use crate::config::{Config, ConfigError};
+use std::num::NonZeroUsize;
+
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident: $ty:ty = $default:expr;)*) => {
+        /// The value of every option.
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        pub struct Options { $($(#[$doc])* pub $name: $ty,)* }
+
+        impl Default for Options {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        impl Config {
+            $($(#[$doc])*
+            pub fn $name(&mut self, value: $ty) -> &mut Self {
+                self.options.$name = value;
+                self
+            })*
+
+            /// The names of all options, in the order of the table; proposals are listed in
+            /// [`PROPOSALS`](crate::PROPOSALS).
+            pub const OPTIONS: &[&str] = &[$(stringify!($name),)*];
+
+            pub(crate) fn set_option(&mut self, name: &str, text: &str) -> Result<(), ConfigError> {
+                match name {
+                    $(stringify!($name) => {
+                        self.options.$name = OptionValue::parse(text).ok_or_else(|| ConfigError::Value {
+                            option: stringify!($name),
+                            value: text.to_string(),
+                            expected: <$ty as OptionValue>::EXPECTED,
+                        })?;
+                        Ok(())
+                    })*
+                    _ => Err(ConfigError::Unknown { option: name.to_string() }),
+                }
+            }
+        }
+    };
+}
+
+// name: type = default
+options! {
+    /// Which compilers make code, and when. The default is [`Strategy::Auto`].
+    strategy: Strategy = Strategy::Auto;
+    /// Whether this engine compiles at all; an engine that does not still loads artifacts. On by default.
+    enable_compiler: bool = true;
+    /// Whether large modules are compiled on all cores. On by default.
+    parallel_compilation: bool = true;
+    /// How much the optimizing compiler does. The default is [`OptLevel::Speed`].
+    cranelift_opt_level: OptLevel = OptLevel::Speed;
+    /// How the optimizing compiler gives out registers. The default is [`RegallocAlgorithm::Backtracking`].
+    cranelift_regalloc_algorithm: RegallocAlgorithm = RegallocAlgorithm::Backtracking;
+    /// Whether the optimizing compiler checks its own intermediate code: slow, for hunting its bugs. Off by default.
+    cranelift_debug_verifier: bool = false;
+    /// Whether every NaN that arithmetic makes has the one canonical bit pattern, so that results do not depend on
+    /// the machine. Off by default.
+    cranelift_nan_canonicalization: bool = false;
+    /// Whether relaxed SIMD operators give the same results on every machine. Off by default.
+    relaxed_simd_deterministic: bool = false;
+    /// Whether faults of the processor stand for traps. When off no signal handler is installed and compiled code
+    /// checks everything itself, which takes time. On by default.
+    signals_based_traps: bool = true;
+    /// Address space that is reserved for each linear memory, in bytes; a memory that outgrows it is moved. The
+    /// default is 4 GiB: memories with 32-bit addresses never move and need few bounds checks.
+    memory_reservation: u64 = 4 << 30;
+    /// Whether a memory may move in the host's address space when it grows. Only `true` is there yet.
+    memory_may_move: bool = true;
+    /// Bytes behind a memory's reservation that fault on access. The default is 32 MiB.
+    memory_guard_size: u64 = 32 << 20;
+    /// Whether memories start as copy-on-write mappings of their data segments where the system can do that. On by
+    /// default.
+    memory_init_cow: bool = true;
+    /// Stack that guest code may use in one call from the host, in bytes; what host functions in between use counts
+    /// too. More is a trap. The default is 512 KiB.
+    max_wasm_stack: usize = 512 << 10;
+    /// Most frames that the backtrace of an error lists; `None` leaves backtraces out. The default is 20.
+    wasm_backtrace_max_frames: Option<NonZeroUsize> = Some(DEFAULT_MAX_FRAMES);
+    /// Whether backtraces look for file names and lines in a module's debug information. The default is
+    /// [`WasmBacktraceDetails::Environment`].
+    wasm_backtrace_details: WasmBacktraceDetails = WasmBacktraceDetails::Environment;
+    /// Whether compiled modules know which operator each instruction comes from; without that, backtraces have no
+    /// offsets. On by default.
+    generate_address_map: bool = true;
+    /// Whether guests are charged for what they execute. Not there yet.
+    consume_fuel: bool = false;
+    /// Whether guests are interrupted at deadlines. Not there yet.
+    epoch_interruption: bool = false;
+    /// Whether memories that threads share can be made. Not there yet.
+    shared_memory: bool = false;
+    /// Whether native debuggers get debug information for compiled code. Not there yet.
+    debug_info: bool = false;
+    /// Whether guests can be stopped and looked at. Not there yet.
+    guest_debug: bool = false;
+    /// Whether the system's unwinder gets tables for compiled code. Not there yet.
+    native_unwind_info: bool = false;
+    /// Whether a trap carries a core dump of the guest. Not there yet.
+    coredump_on_trap: bool = false;
+    /// Whether the guest's own allocations are watched. Not there yet.
+    wmemcheck: bool = false;
+}
+
+const DEFAULT_MAX_FRAMES: NonZeroUsize = NonZeroUsize::new(20).expect("20 is not 0");
+
+impl Config {
+    /// Whether errors that leave a guest carry a backtrace: `false` is
+    /// [`wasm_backtrace_max_frames(None)`](Config::wasm_backtrace_max_frames), `true` brings the default back
+    /// when there was none.
+    pub fn wasm_backtrace(&mut self, enable: bool) -> &mut Self {
+        let frames = self.options.wasm_backtrace_max_frames;
+        self.wasm_backtrace_max_frames(enable.then(|| frames.unwrap_or(DEFAULT_MAX_FRAMES)))
+    }
+}
+
+/// What the text of an option's value means: for command lines and other languages.
+pub(crate) trait OptionValue: Sized {
+    /// What may be written, for error messages.
+    const EXPECTED: &str;
+
+    fn parse(text: &str) -> Option<Self>;
+}
+
+impl OptionValue for bool {
+    const EXPECTED: &str = "`y` or `n`";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "y" | "yes" | "true" => Some(true),
+            "n" | "no" | "false" => Some(false),
+            _ => None,
+        }
+    }
+}
+
+impl OptionValue for u64 {
+    const EXPECTED: &str = "a number, decimal or hexadecimal with 0x";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix("0x") {
+            Some(hex) => u64::from_str_radix(hex, 16).ok(),
+            None => text.parse().ok(),
+        }
+    }
+}
+
+impl OptionValue for usize {
+    const EXPECTED: &str = u64::EXPECTED;
+
+    fn parse(text: &str) -> Option<Self> {
+        u64::parse(text)?.try_into().ok()
+    }
+}
+
+impl OptionValue for Option<NonZeroUsize> {
+    const EXPECTED: &str = "a number; 0 for none";
+
+    fn parse(text: &str) -> Option<Self> {
+        usize::parse(text).map(NonZeroUsize::new)
+    }
+}
+
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$choice_doc:meta])* $choice:ident = $text:literal,)* } $expected:literal)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum $name { $($(#[$choice_doc])* $choice,)* }
+
+        impl OptionValue for $name {
+            const EXPECTED: &str = $expected;
+
+            fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$choice),)* _ => None }
+            }
+        }
+    )*};
+}
+
+choices! {
+    /// Which compilers make code, and when.
+    #[non_exhaustive]
+    Strategy {
+        /// What is best of what there is: [`Strategy::Optimizing`] today.
+        Auto = "auto",
+        /// The single-pass compiler makes all code. Not there yet.
+        Baseline = "baseline",
+        /// The optimizing compiler makes all code before anything runs.
+        Optimizing = "optimizing",
+        /// Code is made when a function is first called, and again, better, once it is hot. Not there yet.
+        Tiered = "tiered",
+    } "`auto`, `baseline`, `optimizing` or `tiered`"
+
+    /// How much the optimizing compiler does.
+    OptLevel {
+        /// Only what code needs to run.
+        None = "0",
+        /// Fast code.
+        Speed = "2",
+        /// Fast code, and small where that costs little.
+        SpeedAndSize = "s",
+    } "`0`, `2` or `s`"
+
+    /// How the optimizing compiler gives out registers.
+    #[non_exhaustive]
+    RegallocAlgorithm {
+        /// Takes its time and makes better code.
+        Backtracking = "backtracking",
+        /// Takes little time and makes worse code. Not there yet.
+        SinglePass = "single-pass",
+    } "`backtracking` or `single-pass`"
+
+    /// Whether backtraces look for file names and lines in a module's debug information.
+    WasmBacktraceDetails {
+        /// They do.
+        Enable = "enable",
+        /// They do not.
+        Disable = "disable",
+        /// They do, unless the environment variable `TENURE_BACKTRACE_DETAILS` is `0`. Debug information is
+        /// only read when a backtrace is shown, so this costs nothing until then.
+        Environment = "environment",
+    } "`enable`, `disable` or `environment`"
+}
+
+#[expect(non_upper_case_globals, reason = "other names of variants, used like them")]
+impl Strategy {
+    /// Another name of [`Strategy::Optimizing`].
+    pub const Cranelift: Self = Self::Optimizing;
+    /// Another name of [`Strategy::Baseline`].
+    pub const Winch: Self = Self::Baseline;
+}
+
+impl WasmBacktraceDetails {
+    /// Whether debug information is to be read.
+    pub fn is_on(self) -> bool {
+        match self {
+            Self::Enable => true,
+            Self::Disable => false,
+            Self::Environment => std::env::var_os("TENURE_BACKTRACE_DETAILS").is_none_or(|value| value != "0"),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! From bytes to an image: sections, then bodies, on as many cores as the work is worth.
+//!
+//! ```text
+//! bytes ──parse──▶ bodies ──chunks by bytes──▶ ┌ core 0: compile, compile, … ┐ ──▶ in order ──link──▶ CodeImage
+//!                                              └ core 1: compile, …          ┘
+//! ```
+//! What comes out does not depend on the number of cores, nor does the error, which is that of the first bad
+//! function.
+
+use crate::error::ModuleError;
+use crate::tuning::{CHUNK_BYTES, PARALLEL_BYTES};
+use crate::workers::{ALONE, Workers};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tenure_abi::CtxLayout;
+use tenure_code::{CodeImage, CompileError, CompileUnit, Compiler, Tunables};
+use tenure_module::{Body, Module, Parsed, parse, validate_all};
+use tenure_types::{Features, FuncIdx, TypeRegistry};
+
+/// How far a compilation has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Functions that are done.
+    pub done: usize,
+    /// Functions of the module.
+    pub total: usize,
+}
+
+/// Told of each function that is done, on whichever thread did it; may end the compilation.
+pub type OnProgress<'a> = &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync);
+
+/// What the way from bytes to an image depends on.
+pub(crate) struct Pipeline<'e> {
+    pub(crate) features: Features,
+    pub(crate) types: &'e TypeRegistry,
+    pub(crate) tunables: &'e Tunables,
+    /// Who helps; `None` works alone.
+    pub(crate) workers: Option<&'e Workers>,
+    /// Whether images keep the rows from code to operators.
+    pub(crate) address_map: bool,
+}
+
+impl Pipeline<'_> {
+    /// Checks `bytes` without making anything of them.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub(crate) fn validate(&self, bytes: &Arc<[u8]>) -> Result<(), ModuleError> {
+        let parsed = parse(bytes, self.features, self.types)?;
+        let (workers, chunks) = self.share(parsed.bodies);
+        workers.each(chunks, |chunk| chunk.bytes, |chunk, _| validate_all(chunk.bodies))?;
+        Ok(())
+    }
+
+    /// Checks `bytes` and compiles every function.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub(crate) fn compile(
+        &self,
+        bytes: &Arc<[u8]>,
+        compiler: &dyn Compiler,
+        on_progress: OnProgress<'_>,
+    ) -> Result<(Module, CtxLayout, CodeImage), ModuleError> {
+        let Parsed { module, bodies } = parse(bytes, self.features, self.types)?;
+        let layout = tenure_code::layout(&module)?;
+        let unit = CompileUnit { module: &module, layout: &layout, tunables: self.tunables };
+        let (done, total) = (AtomicUsize::new(0), bodies.len());
+        let is_cancelled = AtomicBool::new(false);
+
+        let (workers, chunks) = self.share(bodies);
+        let compiled = workers.each(chunks, |chunk| chunk.bytes, |chunk, watch| {
+            let mut funcs = Vec::with_capacity(chunk.bodies.len());
+            for body in chunk.bodies {
+                if watch.is_over() || is_cancelled.load(Ordering::Relaxed) {
+                    break;
+                }
+                let func = body.func;
+                let mut compiled = compiler.compile(unit, body).map_err(|error| (func, error))?;
+                if !self.address_map {
+                    compiled.meta.offsets = Vec::new();
+                }
+                funcs.push(compiled);
+                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                if on_progress(Progress { done, total }).is_break() {
+                    is_cancelled.store(true, Ordering::Relaxed);
+                }
+            }
+            Ok(funcs)
+        });
+        let chunks = compiled.map_err(|(func, error): (FuncIdx, CompileError)| {
+            let name = module.names.func(func).map(str::to_string);
+            ModuleError::Compile { func, name, error }
+        })?;
+        if is_cancelled.into_inner() {
+            return Err(ModuleError::Cancelled);
+        }
+        let image = CodeImage::link(chunks.into_iter().flatten())?;
+        Ok((module, layout, image))
+    }
+
+    /// Cuts `bodies` in chunks that are worth another core's while, if they are, and says who does them.
+    fn share<'a>(&self, bodies: Vec<Body<'a>>) -> (&Workers, Vec<Chunk<'a>>) {
+        let bytes = bodies.iter().map(Body::len).sum();
+        match self.workers {
+            Some(workers) if bytes >= PARALLEL_BYTES => (workers, chunks(bodies)),
+            _ => (&ALONE, vec![Chunk { bytes, bodies }]),
+        }
+    }
+}
+
+/// Neighbouring bodies.
+struct Chunk<'a> {
+    bytes: usize,
+    bodies: Vec<Body<'a>>,
+}
+
+fn chunks(bodies: Vec<Body<'_>>) -> Vec<Chunk<'_>> {
+    let mut chunks = Vec::new();
+    let mut chunk = Chunk { bytes: 0, bodies: Vec::new() };
+    for body in bodies {
+        if chunk.bytes > 0 && chunk.bytes + body.len() > CHUNK_BYTES {
+            chunks.push(std::mem::replace(&mut chunk, Chunk { bytes: 0, bodies: Vec::new() }));
+        }
+        chunk.bytes += body.len();
+        chunk.bodies.push(body);
+    }
+    chunks.push(chunk);
+    chunks
+}
