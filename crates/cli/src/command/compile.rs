@@ -1,0 +1,40 @@
+//! `tenure compile`: machine code, ahead of time.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tenure::{Error, Result};
+
+use crate::input::Input;
+use crate::progress;
+
+/// Compile a module to a file that starts without compiling
+#[derive(clap::Args)]
+pub struct Compile {
+    /// Where to write; FILE with the extension `cwasm` if not given
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+
+    /// The module, as text or binary; `-` is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+impl Compile {
+    pub fn execute(self) -> Result<ExitCode> {
+        let input = Input::read(&self.file)?;
+        let name = input.name.clone();
+        let output = match self.output {
+            Some(output) => output,
+            None if self.file.as_os_str() == "-" => PathBuf::from("stdin.cwasm"),
+            None => self.file.with_extension("cwasm"),
+        };
+        let wasm = input.into_wasm()?;
+        let engine = super::engine()?;
+        let compiled = progress::during(format!("compiling {name}"), || engine.precompile_module(&wasm))
+            .map_err(|error| error.context(format!("cannot compile {name}")))?;
+        std::fs::write(&output, compiled)
+            .map_err(|error| Error::new(error).context(format!("cannot write {}", output.display())))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,32 @@
+//! The subcommands, a file each: arguments, and what is done with them.
+
+mod compile;
+mod inspect;
+mod precompiled;
+mod run;
+mod validate;
+mod wast;
+
+pub use compile::Compile;
+pub use inspect::Inspect;
+pub use run::Run;
+pub use validate::Validate;
+pub use wast::Wast;
+
+use tenure::{Config, Engine, Module, Result, WasmBacktraceDetails};
+
+use crate::progress;
+
+/// The engine that every command uses.
+fn engine() -> Result<Engine> {
+    let mut config = Config::new();
+    // Whoever reads a trap on a terminal wants the source's file and line, if the module tells.
+    config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
+    Engine::new(&config)
+}
+
+/// Compiles `wasm`, which the user knows as `name`.
+fn module(engine: &Engine, name: &str, wasm: &[u8]) -> Result<Module> {
+    progress::during(format!("compiling {name}"), || Module::from_binary(engine, wasm))
+        .map_err(|error| error.context(format!("cannot compile {name}")))
+}

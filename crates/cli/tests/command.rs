@@ -1,0 +1,502 @@
+//! The command, run as a user runs it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A directory of the test's own, with the command's working directory in it.
+struct Place(TempDir);
+
+/// What came of a run.
+#[derive(Debug)]
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
+        std::fs::write(self.path(name), content).expect("writing to a temporary directory");
+        self
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tenure"));
+        command.current_dir(self.0.path()).args(args);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        self.run_with_input(args, "")
+    }
+
+    fn run_with_input(&self, args: &[&str], input: impl AsRef<[u8]>) -> Ran {
+        ran(self.command(args), input.as_ref())
+    }
+}
+
+fn ran(mut command: Command, input: &[u8]) -> Ran {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut stdin = child.stdin.take().expect("it was asked for");
+    // A command that does not read its input may be gone by now.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    let output = child.wait_with_output().expect("the command ends");
+    Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("text"),
+        stderr: String::from_utf8(output.stderr).expect("text"),
+    }
+}
+
+impl Ran {
+    /// It did what was asked and had nothing to say but this.
+    #[track_caller]
+    fn prints(&self, stdout: &str) {
+        assert_eq!((self.code, self.stdout.as_str(), self.stderr.as_str()), (Some(0), stdout, ""));
+    }
+
+    /// It ended with `code`, printed no result, and said each of `parts` on standard error.
+    #[track_caller]
+    fn fails(&self, code: i32, parts: &[&str]) {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{}", self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+        for part in parts {
+            assert!(self.stderr.contains(part), "{part:?} is not in: {}", self.stderr);
+        }
+    }
+}
+
+/// Functions to invoke.
+const LIBRARY: &str = r#"
+(module $library
+  (memory (export "memory") 1 2)
+  (global (export "seven") i32 (i32.const 7))
+  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+  (func (export "swap") (param i64 f64) (result f64 i64) (local.get 1) (local.get 0))
+  (func (export "is_null") (param externref) (result i32) (ref.is_null (local.get 0)))
+  (func (export "null") (result funcref) (ref.null func))
+  (func (export "vector") (param v128) (result v128) (local.get 0))
+  (func $divide (param i32) (result i32) (i32.div_s (i32.const 1) (local.get 0)))
+  (func $outer (export "divide") (param i32) (result i32) (call $divide (local.get 0)))
+  (func $forever (export "forever") (call $forever)))
+"#;
+
+/// A WASI program; `body` can call `$write`, which prints bytes of its memory.
+fn program(imports: &str, body: &str) -> String {
+    format!(
+        r#"(module
+          (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+          {imports}
+          (memory (export "memory") 1)
+          (data (i32.const 100) "hello\n")
+          (func $write (param $at i32) (param $size i32)
+            (i32.store (i32.const 0) (local.get $at))
+            (i32.store (i32.const 4) (local.get $size))
+            (if (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)) (then unreachable)))
+          (func (export "_start") {body}))"#
+    )
+}
+
+fn hello() -> String {
+    program("", "(call $write (i32.const 100) (i32.const 6))")
+}
+
+/// Prints a list, such as its arguments: two functions give the size and the bytes.
+fn lister(sizes: &str, get: &str) -> String {
+    program(
+        &format!(
+            r#"(import "wasi_snapshot_preview1" "{sizes}" (func $sizes (param i32 i32) (result i32)))
+               (import "wasi_snapshot_preview1" "{get}" (func $get (param i32 i32) (result i32)))"#
+        ),
+        r#"(drop (call $sizes (i32.const 16) (i32.const 20)))
+           (drop (call $get (i32.const 1000) (i32.const 5000)))
+           (call $write (i32.const 5000) (i32.load (i32.const 20)))"#,
+    )
+}
+
+#[test]
+fn run_runs_text_binary_and_standard_input() {
+    let place = Place::new();
+    let binary = wat::parse_str(hello()).unwrap();
+    place.write("hello.wat", hello()).write("hello.wasm", &binary).write("no extension", &binary);
+    for file in ["hello.wat", "hello.wasm", "no extension"] {
+        place.run(&["run", file]).prints("hello\n");
+        place.run(&[file]).prints("hello\n");
+    }
+    place.run_with_input(&["run", "-"], &binary).prints("hello\n");
+    place.run_with_input(&["-"], hello()).prints("hello\n");
+}
+
+#[test]
+fn run_passes_arguments_on() {
+    let place = Place::new();
+    place.write("args.wat", lister("args_sizes_get", "args_get"));
+    place.run(&["run", "args.wat"]).prints("args.wat\0");
+    place.run(&["args.wat", "a", "--dir", "-x", ""]).prints("args.wat\0a\0--dir\0-x\0\0");
+    place.run(&["--argv0", "me", "args.wat", "run", "wast"]).prints("me\0run\0wast\0");
+}
+
+#[test]
+fn run_sets_the_environment() {
+    let place = Place::new();
+    place.write("env.wat", lister("environ_sizes_get", "environ_get"));
+    place.run(&["env.wat"]).prints("");
+    place.run(&["--env", "A=1", "--env", "B=x=y", "--env=C=", "env.wat"]).prints("A=1\0B=x=y\0C=\0");
+
+    let mut command = place.command(&["--env", "TENURE_TEST_SET", "--env", "TENURE_TEST_UNSET", "env.wat"]);
+    command.env("TENURE_TEST_SET", "here").env_remove("TENURE_TEST_UNSET");
+    ran(command, b"").prints("TENURE_TEST_SET=here\0");
+
+    place.run(&["--env", "=1", "env.wat"]).fails(2, &["a variable needs a name"]);
+}
+
+#[test]
+fn run_gives_directories() {
+    // Opens "in/file" of the first directory and prints what it holds, or exits with the error.
+    let place = Place::new();
+    let cat = program(
+        r#"(import "wasi_snapshot_preview1" "path_open"
+             (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+           (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
+           (import "wasi_snapshot_preview1" "fd_prestat_dir_name"
+             (func $fd_prestat_dir_name (param i32 i32 i32) (result i32)))
+           (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+           (data (i32.const 200) "file")"#,
+        r#"(local $error i32)
+           (local.set $error (call $path_open (i32.const 3) (i32.const 0) (i32.const 200) (i32.const 4)
+             (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 16)))
+           (if (local.get $error) (then (call $proc_exit (local.get $error))))
+           (i32.store (i32.const 0) (i32.const 5000))
+           (i32.store (i32.const 4) (i32.const 1000))
+           (drop (call $fd_read (i32.load (i32.const 16)) (i32.const 0) (i32.const 1) (i32.const 20)))
+           (call $write (i32.const 5000) (i32.load (i32.const 20)))
+           (drop (call $fd_prestat_dir_name (i32.const 3) (i32.const 5000) (i32.const 2)))
+           (call $write (i32.const 5000) (i32.const 2))"#,
+    );
+    std::fs::create_dir(place.path("in")).unwrap();
+    place.write("cat.wat", cat).write("in/file", "content ");
+    place.run(&["--dir", "in", "cat.wat"]).prints("content in");
+    place.run(&["--dir", "in::/g", "cat.wat"]).prints("content /g");
+    // Without a directory there is no descriptor 3: `badf`.
+    place.run(&["cat.wat"]).fails(8, &[]);
+    place.run(&["--dir", "not there", "cat.wat"]).fails(1, &["error: ", "not there", "No such file"]);
+}
+
+#[test]
+fn run_exits_as_the_guest_says() {
+    let place = Place::new();
+    let exit = |code: i32| {
+        program(
+            r#"(import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))"#,
+            &format!("(call $proc_exit (i32.const {code}))"),
+        )
+    };
+    for code in [0, 1, 7, 125] {
+        place.write("exit.wat", exit(code));
+        place.run(&["exit.wat"]).fails(code, &[]);
+    }
+}
+
+#[test]
+fn a_trap_prints_where_and_exits_with_134() {
+    let place = Place::new();
+    place.write("library.wat", LIBRARY);
+    let trap = place.run(&["--invoke", "divide", "library.wat", "0"]);
+    trap.fails(
+        134,
+        &["error: ", "integer divide by zero", "wasm backtrace:", "library!divide", "library!outer"],
+    );
+    assert!(trap.stderr.find("!divide") < trap.stderr.find("!outer"), "{}", trap.stderr);
+
+    let overflow = place.run(&["--invoke", "forever", "library.wat"]);
+    overflow.fails(134, &["call stack exhausted", "library!forever"]);
+
+    // In the start function, before there is anything to call.
+    place.write("start.wat", "(module (func $boom unreachable) (start $boom))");
+    place.run(&["start.wat"]).fails(134, &["unreachable", "!boom"]);
+    // And without names.
+    let unnamed = wat::parse_str("(module (func unreachable) (start 0))").unwrap();
+    place.write("unnamed.wasm", unnamed);
+    place.run(&["unnamed.wasm"]).fails(134, &["<function 0>"]);
+}
+
+#[test]
+fn invoke_reads_arguments_and_prints_results() {
+    let place = Place::new();
+    place.write("library.wat", LIBRARY);
+    let invoke = |args: &[&str]| {
+        let (function, args) = args.split_first().expect("a function");
+        place.run(&[&["run", "--invoke", function, "library.wat"], args].concat())
+    };
+    invoke(&["add", "1", "2"]).prints("3\n");
+    invoke(&["add", "-1", "0x10"]).prints("15\n");
+    invoke(&["swap", "-5", "0.25"]).prints("0.25\n-5\n");
+    invoke(&["swap", "18446744073709551615", "inf"]).prints("inf\n-1\n");
+    invoke(&["is_null", "null"]).prints("1\n");
+    invoke(&["null"]).prints("null\n");
+    invoke(&["vector", "0x1"]).prints("0x00000000000000000000000000000001\n");
+
+    invoke(&["add", "1"]).fails(1, &["add(i32, i32) -> i32 needs 2 arguments, 1 given"]);
+    invoke(&["add", "1", "two"]).fails(1, &["argument 2 of add", "\"two\" is no i32"]);
+    invoke(&["add", "1", "4294967296"]).fails(1, &["\"4294967296\" is no i32"]);
+    invoke(&["is_null", "7"]).fails(1, &["cannot be written on the command line"]);
+    invoke(&["memory"]).fails(1, &["\"memory\" is no function but a memory 1..=2 pages"]);
+    invoke(&["subtract"])
+        .fails(1, &["there is no exported function \"subtract\"", "--invoke can name add, swap"]);
+}
+
+#[test]
+fn a_library_is_set_up_before_it_is_called() {
+    let place = Place::new();
+    place.write(
+        "reactor.wat",
+        r#"(module
+          (global $ready (mut i32) (i32.const 0))
+          (func (export "_initialize") (global.set $ready (i32.const 1)))
+          (func (export "ready") (result i32) (global.get $ready)))"#,
+    );
+    place.run(&["--invoke", "ready", "reactor.wat"]).prints("1\n");
+}
+
+#[test]
+fn a_module_that_is_no_program_says_so() {
+    let place = Place::new();
+    place.write("library.wat", LIBRARY).write("empty.wat", "(module)");
+    place.run(&["library.wat"]).fails(0, &["has no function `_start`", "--invoke can name add"]);
+    place.run(&["empty.wat"]).prints("");
+}
+
+#[test]
+fn unknown_imports_follow_the_policy() {
+    let place = Place::new();
+    place.write(
+        "imports.wat",
+        program(
+            r#"(import "env" "number" (func $number (param i64) (result i32)))
+               (import "env" "setting" (global $setting i32))"#,
+            r#"(if (call $number (i64.const 1)) (then unreachable))
+               (call $write (i32.const 100) (i32.const 6))"#,
+        ),
+    );
+    place.write(
+        "call.wat",
+        r#"(module (import "env" "call" (func $call)) (func $main (export "_start") (call $call)))"#,
+    );
+
+    let both = [
+        "unknown imports",
+        "env::number: func (i64) -> i32",
+        "env::setting: global i32",
+        "--unknown-imports",
+    ];
+    place.run(&["imports.wat"]).fails(1, &both);
+    place.run(&["--unknown-imports", "error", "imports.wat"]).fails(1, &both);
+    for flags in [&["--unknown-imports", "default"][..], &["--unknown-imports-default"]] {
+        place.run(&[flags, &["imports.wat"]].concat()).prints("hello\n");
+        place.run(&[flags, &["call.wat"]].concat()).prints("");
+    }
+    for flags in [&["--unknown-imports", "trap"][..], &["--unknown-imports-trap"]] {
+        let trap = place.run(&[flags, &["call.wat"]].concat());
+        trap.fails(trap.code.unwrap_or(0), &["error: ", "unknown import", "env::call"]);
+        assert_ne!(trap.code, Some(0));
+    }
+    place
+        .run(&["--unknown-imports", "trap", "--unknown-imports-default", "call.wat"])
+        .fails(2, &["cannot be used with"]);
+    place.run(&["--unknown-imports", "maybe", "call.wat"]).fails(2, &["error, trap, default"]);
+}
+
+#[test]
+fn an_import_of_another_type_is_named() {
+    let place = Place::new();
+    place.write(
+        "wrong.wat",
+        r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i64))) (func (export "_start")))"#,
+    );
+    place.run(&["wrong.wat"]).fails(1, &["incompatible import type", "proc_exit"]);
+}
+
+#[test]
+fn compile_writes_what_run_can_load() {
+    let place = Place::new();
+    place.write("hello.wat", hello());
+    place.run(&["compile", "hello.wat", "-o", "out"]).prints("");
+    place.run(&["run", "--allow-precompiled", "out"]).prints("hello\n");
+    place.run(&["run", "out"]).fails(1, &["out is compiled already", "--allow-precompiled"]);
+    place.run(&["compile", "hello.wat"]).prints("");
+    assert!(place.path("hello.cwasm").exists());
+
+    // The flag is no promise that everything is compiled.
+    place.run(&["run", "--allow-precompiled", "hello.wat"]).prints("hello\n");
+    place.run(&["compile", "hello.wat", "-o", "no/such/dir"]).fails(1, &["cannot write no/such/dir"]);
+
+    let whole = std::fs::read(place.path("out")).unwrap();
+    place.write("half", &whole[..whole.len() / 2]);
+    place.run(&["run", "half"]).fails(1, &["error: "]);
+}
+
+#[test]
+fn inspect_shows_imports_exports_and_sections() {
+    let place = Place::new();
+    place.write("hello.wat", hello()).write("library.wat", LIBRARY);
+    let hello = place.run(&["inspect", "hello.wat"]);
+    for part in [
+        "imports: 1\n",
+        "wasi_snapshot_preview1::fd_write  func (i32, i32, i32, i32) -> i32\n",
+        "exports: 2\n",
+        "  memory  memory 1.. pages\n",
+        "  _start  func ()\n",
+        "code ",
+        "2 entries",
+    ] {
+        assert!(hello.stdout.contains(part), "{part:?} is not in: {}", hello.stdout);
+    }
+    let library = place.run(&["inspect", "library.wat"]);
+    assert!(library.stdout.contains("module \"library\""), "{}", library.stdout);
+    assert!(library.stdout.contains("  seven    global i32\n"), "{}", library.stdout);
+    assert!(library.stdout.contains("  swap     func (i64, f64) -> (f64, i64)\n"), "{}", library.stdout);
+}
+
+#[test]
+fn inspect_shows_machine_code_beside_wasm_offsets() {
+    let place = Place::new();
+    place.write("library.wat", LIBRARY).write("hello.wat", hello());
+    // By export, by name, by index: `divide` is the name of one function and the export of another.
+    for (function, title) in
+        [("add", "function 0"), ("outer", "function 6 outer"), ("5", "function 5 divide")]
+    {
+        let shown = place.run(&["inspect", "--asm", function, "library.wat"]);
+        assert_eq!((shown.code, shown.stderr.as_str()), (Some(0), ""));
+        assert!(shown.stdout.starts_with(title), "{}", shown.stdout);
+        assert!(shown.stdout.lines().any(|line| line.trim_start().starts_with("0x")), "{}", shown.stdout);
+    }
+    let exported = place.run(&["inspect", "--asm", "divide", "library.wat"]);
+    assert!(exported.stdout.starts_with("function 6 outer"), "{}", exported.stdout);
+
+    place.run(&["inspect", "--asm", "no", "library.wat"]).fails(1, &["there is no function \"no\""]);
+    place.run(&["inspect", "--asm", "99", "library.wat"]).fails(1, &["there is no function \"99\""]);
+    place.run(&["inspect", "--asm", "0", "hello.wat"]).fails(1, &["function 0 is imported"]);
+}
+
+#[test]
+fn validate_answers_by_exit_code() {
+    let place = Place::new();
+    place.write("good.wat", LIBRARY).write("bad.wat", "(module (func (result i32) i64.const 0))");
+    place.run(&["validate", "good.wat"]).prints("");
+    place.run(&["validate", "bad.wat"]).fails(1, &["error: bad.wat is not valid", "type mismatch", "offset"]);
+    place.run_with_input(&["validate", "-"], LIBRARY).prints("");
+    place.run_with_input(&["validate", "-"], "(module (func nop nop").fails(1, &["<stdin>"]);
+}
+
+#[test]
+fn wast_reports_each_failed_directive() {
+    let place = Place::new();
+    place
+        .write("good.wast", "(module (func (export \"f\") (result i32) (i32.const 1)))\n(assert_return (invoke \"f\") (i32.const 1))")
+        .write("bad.wast", "(module (func (export \"f\") (result i32) (i32.const 1)))\n(assert_return (invoke \"f\") (i32.const 2))\n(invoke \"g\")")
+        .write("print.wast", "(module (import \"spectest\" \"print_i32\" (func $p (param i32))) (func $s (call $p (i32.const 7))) (start $s))");
+    place.run(&["wast", "good.wast"]).prints("good.wast: 2 of 2 directives passed\n");
+    place.run(&["wast", "print.wast"]).prints("7 : i32\nprint.wast: 1 of 1 directives passed\n");
+    let both = place.run(&["wast", "bad.wast", "good.wast"]);
+    assert_eq!((both.code, both.stdout.as_str()), (Some(1), "good.wast: 2 of 2 directives passed\n"));
+    let expected = "bad.wast:2:2: assert_return: expected (i32.const 2), found (i32.const 1)\n\
+                    bad.wast:3:2: invoke: there is no exported function \"g\"\n\
+                    bad.wast: 2 of 3 directives failed\n";
+    assert_eq!(both.stderr, expected);
+    place.run(&["wast", "no.wast"]).fails(1, &["cannot read no.wast"]);
+    place.run(&["wast"]).fails(2, &["FILES"]);
+}
+
+#[test]
+fn bad_input_is_an_error_that_names_it() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("directory")).unwrap();
+    let cases: &[(&str, &[u8], &str)] = &[
+        ("garbage", b"\x00\xff\x12garbage\x80", "garbage is no WebAssembly module"),
+        ("text", b"(modul)", "text:1:2"),
+        ("empty", b"", "empty is empty"),
+        ("component", b"\0asm\x0d\0\x01\0", "component is a component"),
+        ("version", b"\0asm\x07\0\0\0", "version"),
+        ("truncated", b"\0asm\x01\0\0\0\x01\x05\x01", "truncated"),
+    ];
+    for (name, content, _) in cases {
+        place.write(name, content);
+    }
+    for command in [&["run"][..], &["validate"], &["inspect"], &["compile", "-o", "out"], &[]] {
+        for (name, _, expected) in cases {
+            place.run(&[command, &[name]].concat()).fails(1, &["error: ", expected]);
+        }
+        place.run(&[command, &["missing"]].concat()).fails(1, &["cannot read missing", "No such file"]);
+        place.run(&[command, &["directory"]].concat()).fails(1, &["cannot read directory", "directory"]);
+    }
+}
+
+#[test]
+fn a_module_cut_off_anywhere_is_invalid() {
+    let place = Place::new();
+    let whole = wat::parse_str("(module (memory 1) (func (export \"f\") (drop (i32.const 1))))").unwrap();
+    // Where a section ends, the beginning is a module of its own; but code is promised early on.
+    for length in 11..whole.len() {
+        let ran = place.run_with_input(&["validate", "-"], &whole[..length]);
+        let is_module = place.run_with_input(&["run", "-"], &whole[..length]);
+        assert_eq!(ran.code, is_module.code, "{length}: {} {}", ran.stderr, is_module.stderr);
+        assert!(matches!(ran.code, Some(0 | 1)), "{length}: {ran:?}");
+        assert_eq!(ran.code == Some(1), ran.stderr.starts_with("error: "), "{length}: {ran:?}");
+    }
+}
+
+#[test]
+fn help_and_wrong_usage() {
+    let place = Place::new();
+    let help = place.run(&["--help"]);
+    assert_eq!(help.code, Some(0));
+    for command in ["run", "wast", "compile", "inspect", "validate"] {
+        assert!(help.stdout.contains(&format!("  {command} ")), "{}", help.stdout);
+        assert_eq!(place.run(&[command, "--help"]).code, Some(0));
+    }
+    assert!(place.run(&["--version"]).stdout.starts_with("tenure "));
+    assert_eq!(place.run(&[]).code, Some(2));
+    place.run(&["run"]).fails(2, &["FILE"]);
+    place.run(&["--no-such-flag", "x.wat"]).fails(2, &["--no-such-flag"]);
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_error() {
+    let place = Place::new();
+    place.write("library.wat", LIBRARY);
+    let mut child = place
+        .command(&["inspect", "library.wat"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+}
+
+/// A file that is not there has no name in another directory either.
+#[test]
+fn paths_are_shown_as_they_were_given() {
+    let place = Place::new();
+    let path = Path::new("..").join("nowhere").join("x.wat");
+    let path = path.to_str().expect("text");
+    place.run(&[path]).fails(1, &[&format!("cannot read {path}")]);
+}
