@@ -1,6 +1,6 @@
 //! The driver: one decode feeds validator and translator, then Cranelift makes code of what came out.
 
-use crate::isa::{self, Cpu, UnsupportedMachine};
+use crate::isa::{self, Cpu, Settings, UnsupportedMachine};
 use crate::metadata;
 use crate::translate::{Buffers, Translator};
 use cranelift_codegen::control::ControlPlane;
@@ -16,6 +16,7 @@ use wasmparser::{
 
 /// The compiler on Cranelift, for the machine it runs on. One serves any number of threads and settings.
 pub struct OptimizingCompiler {
+    settings: Settings,
     cpu: Cpu,
     plain: OwnedTargetIsa,
     canonical_nans: OwnedTargetIsa,
@@ -45,15 +46,24 @@ impl Worker {
 }
 
 impl OptimizingCompiler {
-    /// A compiler for this machine.
+    /// A compiler for this machine that makes fast code.
     ///
     /// # Errors
     /// [`UnsupportedMachine`] when Cranelift does not know it.
     pub fn new() -> Result<Self, UnsupportedMachine> {
+        Self::with(Settings::default())
+    }
+
+    /// A compiler for this machine.
+    ///
+    /// # Errors
+    /// As [`OptimizingCompiler::new`].
+    pub fn with(settings: Settings) -> Result<Self, UnsupportedMachine> {
         Ok(Self {
             cpu: Cpu::detect(),
-            plain: isa::for_host(false)?,
-            canonical_nans: isa::for_host(true)?,
+            plain: isa::for_host(settings, false)?,
+            canonical_nans: isa::for_host(settings, true)?,
+            settings,
             idle: Mutex::default(),
         })
     }
@@ -82,7 +92,8 @@ impl Compiler for OptimizingCompiler {
         let flags: Vec<_> = self.plain.isa_flags().iter().map(ToString::to_string).collect();
         let tier = env!("CARGO_PKG_VERSION");
         let cranelift = cranelift_codegen::VERSION;
-        format!("optimizing {tier}, cranelift {cranelift}, {}: {}", self.plain.triple(), flags.join(" "))
+        let (triple, level) = (self.plain.triple(), self.settings.effort.level());
+        format!("optimizing {tier}, cranelift {cranelift}, {triple}, {level}: {}", flags.join(" "))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which machine we compile for: this one, with every instruction set extension it has.
 
 use cranelift_codegen::isa::{self, OwnedTargetIsa};
-use cranelift_codegen::settings::{self, Configurable};
+use cranelift_codegen::settings::Configurable;
 use std::fmt;
 
 /// Compiling for this machine is not possible.
@@ -63,14 +63,49 @@ impl Cpu {
     }
 }
 
+/// How much is done for the code; results never differ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Effort {
+    /// What code needs to run.
+    Least,
+    /// Fast code.
+    #[default]
+    Speed,
+    /// Fast code, and small where that costs little.
+    SpeedAndSize,
+}
+
+impl Effort {
+    /// Cranelift's name of it.
+    pub(crate) fn level(self) -> &'static str {
+        match self {
+            Self::Least => "none",
+            Self::Speed => "speed",
+            Self::SpeedAndSize => "speed_and_size",
+        }
+    }
+}
+
+/// What an engine can ask of its optimizing compiler.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Settings {
+    /// How much is done for the code.
+    pub effort: Effort,
+    /// Whether Cranelift checks its intermediate code: slow, and always so in debug builds.
+    pub verify: bool,
+}
+
 /// The target for this machine.
-pub(crate) fn for_host(canonical_nans: bool) -> Result<OwnedTargetIsa, UnsupportedMachine> {
+pub(crate) fn for_host(
+    settings: Settings,
+    canonical_nans: bool,
+) -> Result<OwnedTargetIsa, UnsupportedMachine> {
     let failed = |error: &dyn fmt::Display| UnsupportedMachine(error.to_string());
-    let mut flags = settings::builder();
+    let mut flags = cranelift_codegen::settings::builder();
     let nans = if canonical_nans { "true" } else { "false" };
-    let verifier = if cfg!(debug_assertions) { "true" } else { "false" };
+    let verifier = if settings.verify || cfg!(debug_assertions) { "true" } else { "false" };
     for (name, value) in [
-        ("opt_level", "speed"),
+        ("opt_level", settings.effort.level()),
         // Code slots are reached relative to the program counter.
         ("is_pic", "true"),
         // Stack walks follow frame pointers; nothing reads unwind tables.
@@ -94,5 +129,5 @@ pub(crate) fn for_host(canonical_nans: bool) -> Result<OwnedTargetIsa, Unsupport
             builder.enable(setting).map_err(|error| failed(&error))?;
         }
     }
-    builder.finish(settings::Flags::new(flags)).map_err(|error| failed(&error))
+    builder.finish(cranelift_codegen::settings::Flags::new(flags)).map_err(|error| failed(&error))
 }

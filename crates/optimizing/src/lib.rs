@@ -30,3 +30,4 @@ mod translate;
 mod traps;
 
 pub use compile::OptimizingCompiler;
+pub use isa::{Effort, Settings, UnsupportedMachine};

@@ -27,7 +27,8 @@ pub fn compile_bytes(bytes: &[u8], tunables: &Tunables) -> (Module, Vec<Result<C
 pub fn compile_wat(text: &str, tunables: &Tunables) -> Vec<CompiledFunc> {
     let bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
     let (_, funcs) = compile_bytes(&bytes, tunables);
-    funcs.into_iter().map(|func| func.unwrap_or_else(|error| panic!("{error}"))).collect()
+    let right = |(at, func): (usize, Result<_, _>)| func.unwrap_or_else(|error| panic!("body {at}: {error}"));
+    funcs.into_iter().enumerate().map(right).collect()
 }
 
 /// The instructions of `func`, one a line.
