@@ -48,12 +48,7 @@ impl WasmBacktrace {
                 func: frame.func,
                 offset: frame.wasm_offset,
             });
-            let trace = Arc::new(Trace {
-                places: places.collect(),
-                has_details: options.wasm_backtrace_details.is_on(),
-                symbols: OnceLock::new(),
-            });
-            (0..trace.places.len()).map(|at| FrameInfo { trace: trace.clone(), at }).collect()
+            Trace::frames(places.collect(), options.wasm_backtrace_details.is_on())
         })
     }
 }
@@ -71,7 +66,7 @@ impl fmt::Display for WasmBacktrace {
             write!(f, "\n{at:>5}: ")?;
             frame.write(f)?;
         }
-        let left_out = self.raw.frames().len() - self.frames().len();
+        let left_out = self.raw.frames().len().saturating_sub(self.frames().len());
         if left_out > 0 {
             write!(f, "\n       ({left_out} more frames)")?;
         }
@@ -95,6 +90,14 @@ struct Place {
 }
 
 impl Trace {
+    /// The frames at `places`.
+    fn frames(places: Vec<Place>, has_details: bool) -> Vec<FrameInfo> {
+        let count = places.len();
+        let trace = Arc::new(Self { places, has_details, symbols: OnceLock::new() });
+        (0..count).map(|at| FrameInfo { trace: trace.clone(), at }).collect()
+    }
+
+    /// The symbols of each place; looked up when first asked for.
     fn symbols(&self) -> &[Vec<FrameSymbol>] {
         self.symbols.get_or_init(|| {
             if !self.has_details {
@@ -293,5 +296,76 @@ impl<'m> DebugInfo<'m> {
             symbols.push(FrameSymbol { name, file, line, column });
         }
         symbols
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The backtrace of a trap at the first division of each function of `wasm`, in the order of the functions.
+    fn at_divisions(wasm: &[u8], has_details: bool) -> WasmBacktrace {
+        let engine = Engine::default();
+        let module = Module::new(&engine, wasm).unwrap();
+        let image = module.loaded().image();
+        let places = image.funcs.iter().filter_map(|range| {
+            let code = range.meta.traps.first()?.code;
+            Some(Place { module: module.clone(), func: range.func, offset: range.meta.wasm_offset_at(code) })
+        });
+        let frames = OnceLock::from(Trace::frames(places.collect(), has_details));
+        WasmBacktrace { engine, raw: Backtrace::default(), frames }
+    }
+
+    #[test]
+    fn frames_have_offsets_and_names() {
+        let wasm = wat::parse_str(
+            r#"(module $m
+                (func $named (drop (i32.div_u (i32.const 1) (i32.const 0))))
+                (func (export "exported") unreachable)
+                (func (drop (i32.div_u (i32.const 1) (i32.const 0)))))"#,
+        );
+        let trace = at_divisions(&wasm.unwrap(), true);
+        let named = &trace.frames()[0];
+        assert_eq!((named.func_index(), named.func_name()), (0, Some("named")));
+        let offset = named.module_offset().unwrap();
+        assert_eq!(named.func_offset(), Some(5), "after the locals and two constants");
+        let expected = format!(
+            "error while executing at wasm backtrace:\n    0: {:>#6x} - m!named\n    1: {:>#6x} - m!exported\n    \
+             2: {:>#6x} - m!<wasm function 2>",
+            offset,
+            offset + 5,
+            offset + 13,
+        );
+        assert_eq!(trace.to_string(), expected);
+    }
+
+    #[test]
+    fn debug_information_gives_files_lines_and_inlined_calls() {
+        let wasm = include_bytes!("../tests/dwarf/inlined.wasm");
+        let trace = at_divisions(wasm, true);
+        let shown = trace.to_string();
+        let (_, after_offset) = shown.split_once(" - ").unwrap();
+        assert_eq!(
+            after_offset,
+            "inner\n                    at ./inlined.c:5:14\n              - middle\n                    at ./inlined.c:9:12"
+        );
+        let plain = at_divisions(wasm, false);
+        assert!(plain.frames()[0].symbols().is_empty());
+        assert!(plain.to_string().ends_with("<unknown>!middle"));
+    }
+
+    #[test]
+    fn damaged_debug_information_counts_as_absent() {
+        let wasm = include_bytes!("../tests/dwarf/inlined.wasm");
+        let start = wasm.windows(11).position(|bytes| bytes == b".debug_info").unwrap();
+        for at in (start + 11..wasm.len() - 100).step_by(3) {
+            let mut damaged = wasm.to_vec();
+            damaged[at] ^= 0x55;
+            let engine = Engine::default();
+            // Damage may hit a section's length, and then this is no module.
+            if Module::new(&engine, &damaged).is_ok() {
+                let _ = at_divisions(&damaged, true).to_string();
+            }
+        }
     }
 }

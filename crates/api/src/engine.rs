@@ -97,7 +97,8 @@ impl Default for Engine {
     /// # Panics
     /// When the system refuses memory for code.
     fn default() -> Self {
-        Self::new(&Config::default()).unwrap_or_else(|error| panic!("no engine with default options: {error:#}"))
+        Self::new(&Config::default())
+            .unwrap_or_else(|error| panic!("no engine with default options: {error:#}"))
     }
 }
 

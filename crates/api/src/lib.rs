@@ -17,12 +17,13 @@ pub use engine::{Engine, EngineWeak, Precompiled};
 pub use error::{Error, OutOfMemory, Result, ToWasmtimeResult, bail, ensure, format_err};
 pub use module::{Module, ModuleExport, ModuleFunction};
 pub use tenure_engine::{
-    Config, ConfigError, OnProgress, Progress, OptLevel, RegallocAlgorithm, Strategy, WasmBacktraceDetails, WasmFeatures,
+    Config, ConfigError, OnProgress, OptLevel, Progress, RegallocAlgorithm, Strategy, WasmBacktraceDetails,
+    WasmFeatures,
 };
 pub use tenure_types::Trap;
 pub use types::{
-    ExportType, ExternType, Finality, FuncType, GlobalType, HeapType, ImportType, MemoryType, MemoryTypeBuilder,
-    Mutability, RefType, TableType, TagType, ValType,
+    ExportType, ExternType, Finality, FuncType, GlobalType, HeapType, ImportType, MemoryType,
+    MemoryTypeBuilder, Mutability, RefType, TableType, TagType, ValType,
 };
 pub use unknown_import::UnknownImportError;
 pub use v128::V128;

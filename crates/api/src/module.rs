@@ -58,7 +58,11 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::new`]; and when `on_progress` says so.
-    pub fn new_with_progress(engine: &Engine, bytes: impl AsRef<[u8]>, on_progress: OnProgress<'_>) -> Result<Self> {
+    pub fn new_with_progress(
+        engine: &Engine,
+        bytes: impl AsRef<[u8]>,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Self> {
         let wasm = to_binary(bytes.as_ref(), None)?;
         Self::compile(engine, &wasm, on_progress)
     }

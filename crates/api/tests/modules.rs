@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tenure::{Config, Engine, Error, Module, Precompiled, Result, Strategy, WasmFeatures};
+use tenure::{Config, Engine, Error, Module, OptLevel, Precompiled, Result, Strategy, WasmFeatures};
 
 const SOURCE: &str = r#"(module $adds
     (func $add (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
@@ -76,8 +76,14 @@ fn what_an_engine_cannot_be_is_said_when_it_is_made() {
         error(Engine::new(&config))
     };
     assert_eq!(refusal(|c| c.wasm_threads(true)), "wasm_threads: the threads proposal is not supported yet");
-    assert_eq!(refusal(|c| c.strategy(Strategy::Tiered)), "strategy: tiered compilation is not supported yet");
-    assert_eq!(refusal(|c| c.epoch_interruption(true)), "epoch_interruption: interruption by epochs is not supported yet");
+    assert_eq!(
+        refusal(|c| c.strategy(Strategy::Tiered)),
+        "strategy: tiered compilation is not supported yet"
+    );
+    assert_eq!(
+        refusal(|c| c.epoch_interruption(true)),
+        "epoch_interruption: interruption by epochs is not supported yet"
+    );
     assert!(refusal(|c| c.wasm_features(WasmFeatures::all(), true)).contains("is not supported yet"));
     assert_eq!(refusal(|c| c.strategy(Strategy::Cranelift).wasm_backtrace(false)), "no error");
 }
@@ -96,6 +102,16 @@ fn progress_is_told_and_can_stop() {
     assert_eq!((calls.into_inner(), last.into_inner()), (2, 2));
     let stopped = Module::new_with_progress(&engine, SOURCE, &|_| ControlFlow::Break(()));
     assert_eq!(error(stopped), "the compilation was stopped");
+}
+
+#[test]
+fn every_level_of_effort_makes_code() {
+    let texts = [OptLevel::None, OptLevel::Speed, OptLevel::SpeedAndSize].map(|level| {
+        let mut config = Config::new();
+        config.cranelift_opt_level(level).cranelift_debug_verifier(true);
+        Module::new(&Engine::new(&config).unwrap(), SOURCE).unwrap().text().to_vec()
+    });
+    assert!(texts.iter().all(|text| !text.is_empty()));
 }
 
 #[test]

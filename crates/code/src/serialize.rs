@@ -169,12 +169,19 @@ mod tests {
             call_sites: vec![CallSite {
                 code: 5,
                 stack_map: StackMap([8, 16].into()),
-                handlers: [Handler { tag: None, target: 4 }, Handler { tag: Some(TagIdx(7)), target: 0 }].into(),
+                handlers: [Handler { tag: None, target: 4 }, Handler { tag: Some(TagIdx(7)), target: 0 }]
+                    .into(),
             }],
         };
         let funcs = vec![
             FuncRange { func: FuncIdx(1), tier: Tier::Optimizing, start: 0, len: 6, meta },
-            FuncRange { func: FuncIdx(2), tier: Tier::Baseline, start: 16, len: 4, meta: FuncMeta::default() },
+            FuncRange {
+                func: FuncIdx(2),
+                tier: Tier::Baseline,
+                start: 16,
+                len: 4,
+                meta: FuncMeta::default(),
+            },
         ];
         let relocs = vec![
             Reloc { at: 16, slot: FuncIdx(1), addend: -4 },

@@ -135,7 +135,10 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Damaged`] when there cannot be so many items of a byte each, or an item is damaged.
-    pub fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T, Damaged>) -> Result<Vec<T>, Damaged> {
+    pub fn list<T>(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<T, Damaged>,
+    ) -> Result<Vec<T>, Damaged> {
         let len = self.num::<usize>()?;
         self.check(len <= self.rest.len())?;
         let mut items = Vec::with_capacity(len);

@@ -50,13 +50,18 @@ pub enum ArtifactError {
 impl fmt::Display for ArtifactError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAnArtifact => f.write_str("not a compiled module: the bytes do not start with tenure's magic"),
+            Self::NotAnArtifact => {
+                f.write_str("not a compiled module: the bytes do not start with tenure's magic")
+            }
             Self::Format { found } => {
                 write!(f, "a compiled module of format {found}; this version of tenure reads format {FORMAT}")
             }
             Self::Damaged(damaged) => write!(f, "a compiled module that cannot be read: {damaged}"),
             Self::Condition { name, made_with, found } => {
-                write!(f, "a compiled module for another engine: {name} was `{made_with}` there and is `{found}` here")
+                write!(
+                    f,
+                    "a compiled module for another engine: {name} was `{made_with}` there and is `{found}` here"
+                )
             }
         }
     }
@@ -100,7 +105,8 @@ pub(crate) fn conditions(fingerprint: &str, tunables: &Tunables, features: Featu
         ("relaxed_simd_deterministic", deterministic_relaxed_simd),
         ("keep_vmctx", keep_vmctx),
     ];
-    let mut all: Conditions = rows.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let mut all: Conditions =
+        rows.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     for &feature in FEATURES {
         all.push((format!("the {} proposal", feature.title()), on_or_off(features.has(feature)).to_string()));
     }
@@ -134,7 +140,10 @@ pub(crate) fn write(conditions: &Conditions, wasm: &[u8], image: &CodeImage) -> 
 ///
 /// # Errors
 /// [`ArtifactError`] when the bytes are no artifact, are damaged, or rely on other than `conditions`.
-pub(crate) fn read<'a>(conditions: &Conditions, bytes: &'a [u8]) -> Result<(&'a [u8], CodeImage), ArtifactError> {
+pub(crate) fn read<'a>(
+    conditions: &Conditions,
+    bytes: &'a [u8],
+) -> Result<(&'a [u8], CodeImage), ArtifactError> {
     if !is_artifact(bytes) {
         return Err(ArtifactError::NotAnArtifact);
     }
@@ -235,8 +244,15 @@ mod tests {
             "a compiled module for another engine: the compiler was `test compiler` there and is `a newer one` here"
         );
         let tunables = Tunables { signals: false, ..same.clone() };
-        assert!(error("test compiler", &tunables, Features::default()).contains("signals_based_traps was `true`"));
-        assert!(error("test compiler", &same, Features::NONE).contains("proposal was `on` there and is `off` here"));
-        assert!(read(&here(), b"\0asm\x01\0\0\0").unwrap_err().to_string().starts_with("not a compiled module"));
+        assert!(
+            error("test compiler", &tunables, Features::default()).contains("signals_based_traps was `true`")
+        );
+        assert!(
+            error("test compiler", &same, Features::NONE)
+                .contains("proposal was `on` there and is `off` here")
+        );
+        assert!(
+            read(&here(), b"\0asm\x01\0\0\0").unwrap_err().to_string().starts_with("not a compiled module")
+        );
     }
 }

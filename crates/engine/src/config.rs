@@ -1,9 +1,10 @@
 //! What an embedder asks for, and whether it can be had.
 
-use crate::options::{Options, RegallocAlgorithm, Strategy};
+use crate::options::{OptLevel, Options, RegallocAlgorithm, Strategy};
 use crate::wasm_features::{Is, PROPOSALS, WasmFeatures};
 use std::fmt;
 use tenure_code::Tunables;
+use tenure_optimizing::{Effort, Settings};
 
 /// How an engine is to be: options and proposals, each with a setter.
 ///
@@ -140,15 +141,26 @@ impl Config {
         }
         // A reservation and its guard together stay far inside a 47-bit address space.
         let limit = 1 << 46;
-        for (option, bytes) in
-            [("memory_reservation", options.memory_reservation), ("memory_guard_size", options.memory_guard_size)]
-        {
+        for (option, bytes) in [
+            ("memory_reservation", options.memory_reservation),
+            ("memory_guard_size", options.memory_guard_size),
+        ] {
             if bytes > limit {
                 let value = bytes.to_string();
                 return Err(ConfigError::Value { option, value, expected: "at most 64 TiB" });
             }
         }
         Ok(())
+    }
+
+    /// What the optimizing compiler is asked to do.
+    pub(crate) fn to_compiler_settings(&self) -> Settings {
+        let effort = match self.options.cranelift_opt_level {
+            OptLevel::None => Effort::Least,
+            OptLevel::Speed => Effort::Speed,
+            OptLevel::SpeedAndSize => Effort::SpeedAndSize,
+        };
+        Settings { effort, verify: self.options.cranelift_debug_verifier }
     }
 
     /// What compiled code relies on, under these options.
@@ -245,7 +257,6 @@ impl std::error::Error for ConfigError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::OptLevel;
 
     fn refusal(change: impl FnOnce(&mut Config) -> &mut Config) -> String {
         let mut config = Config::new();
@@ -296,7 +307,8 @@ mod tests {
         assert_eq!(config.options().max_wasm_stack, 0x10000);
         assert_eq!(config.options().cranelift_opt_level, OptLevel::None);
         assert!(!config.effective_features().unwrap().contains(WasmFeatures::SIMD));
-        let error = |config: &mut Config, name, text| config.set(name, text).map(|_| ()).unwrap_err().to_string();
+        let error =
+            |config: &mut Config, name, text| config.set(name, text).map(|_| ()).unwrap_err().to_string();
         assert_eq!(error(&mut config, "stack", "1"), "there is no option `stack`");
         assert_eq!(
             error(&mut config, "signals_based_traps", "maybe"),

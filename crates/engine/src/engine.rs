@@ -39,7 +39,7 @@ impl Engine {
             wasm_features,
             features: wasm_features.to_features(),
             types: Arc::default(),
-            compiler: OptimizingCompiler::new().map_err(EngineError::machine)?,
+            compiler: OptimizingCompiler::with(config.to_compiler_settings())?,
             workers: Workers::new(),
             code: CodeSpace::new()?,
             tunables,
@@ -94,7 +94,11 @@ impl Engine {
     ///
     /// # Errors
     /// The first thing that is wrong; [`ModuleError::Cancelled`] when `on_progress` says so.
-    pub fn compile(&self, wasm: &Arc<[u8]>, on_progress: OnProgress<'_>) -> Result<Arc<LoadedModule>, ModuleError> {
+    pub fn compile(
+        &self,
+        wasm: &Arc<[u8]>,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Arc<LoadedModule>, ModuleError> {
         let (module, layout, image) = self.compile_module(wasm, on_progress)?;
         self.load(module, layout, image)
     }
@@ -148,7 +152,12 @@ impl Engine {
         self.pipeline().compile(wasm, &self.compiler, on_progress)
     }
 
-    fn load(&self, module: Module, layout: CtxLayout, image: CodeImage) -> Result<Arc<LoadedModule>, ModuleError> {
+    fn load(
+        &self,
+        module: Module,
+        layout: CtxLayout,
+        image: CodeImage,
+    ) -> Result<Arc<LoadedModule>, ModuleError> {
         Ok(LoadedModule::load(&self.code, module, layout, image, self.tunables.clone())?)
     }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use tenure_abi::ctx::ContextTooLarge;
 use tenure_code::{CompileError, ImageTooLarge};
 use tenure_module::{ParseError, ValidateError};
+use tenure_optimizing::UnsupportedMachine;
 use tenure_runtime::LoadError;
 use tenure_types::FuncIdx;
 
@@ -16,7 +17,7 @@ pub enum EngineError {
     /// The configuration asks for what cannot be had.
     Config(ConfigError),
     /// No compiler knows this machine.
-    Machine(String),
+    Machine(UnsupportedMachine),
     /// There is no memory for code.
     Code(LoadError),
 }
@@ -50,17 +51,11 @@ pub enum ModuleError {
     Cancelled,
 }
 
-impl EngineError {
-    pub(crate) fn machine(error: impl fmt::Display) -> Self {
-        Self::Machine(error.to_string())
-    }
-}
-
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
-            Self::Machine(what) => f.write_str(what),
+            Self::Machine(error) => error.fmt(f),
             Self::Code(error) => error.fmt(f),
         }
     }
@@ -74,13 +69,17 @@ impl fmt::Display for ModuleError {
             Self::Parse(error) => error.fmt(f),
             // An invalid body names its offset; which function that is adds nothing.
             Self::Compile { error: CompileError::Invalid(error), .. } => error.fmt(f),
-            Self::Compile { func, name: Some(name), error } => write!(f, "function {} `{name}`: {error}", func.0),
+            Self::Compile { func, name: Some(name), error } => {
+                write!(f, "function {} `{name}`: {error}", func.0)
+            }
             Self::Compile { func, name: None, error } => write!(f, "function {}: {error}", func.0),
             Self::Image(error) => error.fmt(f),
             Self::Context(error) => error.fmt(f),
             Self::Load(error) => error.fmt(f),
             Self::Artifact(error) => error.fmt(f),
-            Self::CompilerOff => f.write_str("this engine does not compile: its `enable_compiler` option is off"),
+            Self::CompilerOff => {
+                f.write_str("this engine does not compile: its `enable_compiler` option is off")
+            }
             Self::Cancelled => f.write_str("the compilation was stopped"),
         }
     }
@@ -100,6 +99,7 @@ macro_rules! from {
 
 from! {
     EngineError::Config(ConfigError);
+    EngineError::Machine(UnsupportedMachine);
     EngineError::Code(LoadError);
     ModuleError::Parse(ParseError);
     ModuleError::Image(ImageTooLarge);

@@ -239,7 +239,9 @@ impl WasmBacktraceDetails {
         match self {
             Self::Enable => true,
             Self::Disable => false,
-            Self::Environment => std::env::var_os("TENURE_BACKTRACE_DETAILS").is_none_or(|value| value != "0"),
+            Self::Environment => {
+                std::env::var_os("TENURE_BACKTRACE_DETAILS").is_none_or(|value| value != "0")
+            }
         }
     }
 }

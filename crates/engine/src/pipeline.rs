@@ -71,25 +71,29 @@ impl Pipeline<'_> {
         let is_cancelled = AtomicBool::new(false);
 
         let (workers, chunks) = self.share(bodies);
-        let compiled = workers.each(chunks, |chunk| chunk.bytes, |chunk, watch| {
-            let mut funcs = Vec::with_capacity(chunk.bodies.len());
-            for body in chunk.bodies {
-                if watch.is_over() || is_cancelled.load(Ordering::Relaxed) {
-                    break;
+        let compiled = workers.each(
+            chunks,
+            |chunk| chunk.bytes,
+            |chunk, watch| {
+                let mut funcs = Vec::with_capacity(chunk.bodies.len());
+                for body in chunk.bodies {
+                    if watch.is_over() || is_cancelled.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let func = body.func;
+                    let mut compiled = compiler.compile(unit, body).map_err(|error| (func, error))?;
+                    if !self.address_map {
+                        compiled.meta.offsets = Vec::new();
+                    }
+                    funcs.push(compiled);
+                    let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                    if on_progress(Progress { done, total }).is_break() {
+                        is_cancelled.store(true, Ordering::Relaxed);
+                    }
                 }
-                let func = body.func;
-                let mut compiled = compiler.compile(unit, body).map_err(|error| (func, error))?;
-                if !self.address_map {
-                    compiled.meta.offsets = Vec::new();
-                }
-                funcs.push(compiled);
-                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                if on_progress(Progress { done, total }).is_break() {
-                    is_cancelled.store(true, Ordering::Relaxed);
-                }
-            }
-            Ok(funcs)
-        });
+                Ok(funcs)
+            },
+        );
         let chunks = compiled.map_err(|(func, error): (FuncIdx, CompileError)| {
             let name = module.names.func(func).map(str::to_string);
             ModuleError::Compile { func, name, error }

@@ -188,11 +188,14 @@ impl WasmFeatures {
     pub fn defaults() -> Self {
         let mut set = Self::empty();
         for row in PROPOSALS {
-            set.set(row.flag, match row.is {
-                Switch(feature) => feature.is_default(),
-                AlwaysOn => true,
-                Missing => false,
-            });
+            set.set(
+                row.flag,
+                match row.is {
+                    Switch(feature) => feature.is_default(),
+                    AlwaysOn => true,
+                    Missing => false,
+                },
+            );
         }
         set
     }

@@ -139,7 +139,8 @@ mod tests {
         for free in [0, 3] {
             let workers = Workers { free: AtomicUsize::new(free) };
             for _ in 0..50 {
-                let result = workers.each((0..64).collect(), |&n| n, |n, _| if n % 10 == 9 { Err(n) } else { Ok(()) });
+                let result =
+                    workers.each((0..64).collect(), |&n| n, |n, _| if n % 10 == 9 { Err(n) } else { Ok(()) });
                 assert_eq!(result, Err(9));
             }
         }

@@ -205,7 +205,9 @@ impl ExternType {
             ExternIdx::Func(func) => Self::Func(FuncType::from_core(engine, module.funcs[func.at()].id)),
             ExternIdx::Table(table) => Self::Table(TableType::from_core(engine, *module.table_type(table))),
             ExternIdx::Mem(mem) => Self::Memory(MemoryType::from_core(*module.mem_type(mem))),
-            ExternIdx::Global(global) => Self::Global(GlobalType::from_core(engine, *module.global_type(global))),
+            ExternIdx::Global(global) => {
+                Self::Global(GlobalType::from_core(engine, *module.global_type(global)))
+            }
         }
     }
 }

@@ -60,7 +60,8 @@ impl FuncType {
         params: impl IntoIterator<Item = ValType>,
         results: impl IntoIterator<Item = ValType>,
     ) -> Self {
-        Self::try_new(engine, params, results).unwrap_or_else(|error| panic!("no such function type: {error:#}"))
+        Self::try_new(engine, params, results)
+            .unwrap_or_else(|error| panic!("no such function type: {error:#}"))
     }
 
     /// The type `params -> results`.
@@ -168,7 +169,11 @@ impl FuncType {
 
     /// The type of id `id`, which `engine` gave out.
     pub(crate) fn from_core(engine: &Engine, id: TypeId) -> Self {
-        let ty = engine.inner().types().get(id).expect("ids come from the registry of the engine they are used with");
+        let ty = engine
+            .inner()
+            .types()
+            .get(id)
+            .expect("ids come from the registry of the engine they are used with");
         Self { engine: engine.clone(), id, ty }
     }
 

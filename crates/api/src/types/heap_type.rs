@@ -206,7 +206,9 @@ impl HeapType {
                 bail!("references to `{self}` need the gc proposal, which is not supported yet")
             }
             Self::Exn | Self::NoExn => {
-                bail!("references to `{self}` need the exception-handling proposal, which is not supported yet")
+                bail!(
+                    "references to `{self}` need the exception-handling proposal, which is not supported yet"
+                )
             }
             Self::Cont | Self::NoCont => {
                 bail!("references to `{self}` need the stack-switching proposal, which is not supported yet")

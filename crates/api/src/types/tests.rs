@@ -8,10 +8,7 @@ const HIERARCHIES: &[&[(HeapType, &[HeapType])]] = &[
     &[(HeapType::Exn, &[HeapType::NoExn]), (HeapType::NoExn, &[])],
     &[(HeapType::Cont, &[HeapType::NoCont]), (HeapType::NoCont, &[])],
     &[
-        (
-            HeapType::Any,
-            &[HeapType::Eq, HeapType::I31, HeapType::Array, HeapType::Struct, HeapType::None],
-        ),
+        (HeapType::Any, &[HeapType::Eq, HeapType::I31, HeapType::Array, HeapType::Struct, HeapType::None]),
         (HeapType::Eq, &[HeapType::I31, HeapType::Array, HeapType::Struct, HeapType::None]),
         (HeapType::I31, &[HeapType::None]),
         (HeapType::Array, &[HeapType::None]),
@@ -144,7 +141,8 @@ fn a_module_s_items_have_the_types_it_gives_them() {
     let small = module.get_export("small").unwrap();
     assert_eq!(small.unwrap_memory().page_size(), 1);
     assert!(module.get_export("none").is_none());
-    assert_eq!(module.exports().map(|export| export.ty().kind()).collect::<Vec<_>>(), [
-        "memory", "function", "table", "global"
-    ]);
+    assert_eq!(
+        module.exports().map(|export| export.ty().kind()).collect::<Vec<_>>(),
+        ["memory", "function", "table", "global"]
+    );
 }
