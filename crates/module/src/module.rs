@@ -99,7 +99,7 @@ pub struct FuncDecl {
     pub ty: TypeIdx,
     /// Its type's canonical id.
     pub id: TypeId,
-    /// For a defined function that may become a funcref (exported, in a segment, `ref.func`): its number
+    /// For a defined function that may become a funcref (exported, in a segment, `ref.func`, start): its number
     /// among those.
     pub escape: Option<u32>,
 }

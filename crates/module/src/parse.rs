@@ -158,7 +158,10 @@ impl<'r> Sections<'r> {
                     self.export(export, offset as u64)?;
                 }
             }
-            Payload::StartSection { func, .. } => self.start = Some(FuncIdx(func)),
+            Payload::StartSection { func, .. } => {
+                self.start = Some(FuncIdx(func));
+                self.escapes(FuncIdx(func));
+            }
             Payload::ElementSection(reader) => {
                 for elem in reader.into_iter_with_offsets() {
                     let (offset, elem) = elem?;

@@ -53,6 +53,11 @@ impl<T> Addr<T> {
         Self::new(bits as u32, (bits >> 32) as u32)
     }
 
+    /// The address that a context carries ([`VmCtxHeader::instance`](tenure_abi::vm::VmCtxHeader::instance)).
+    pub fn of_context(bits: u64) -> Self {
+        Self::from_bits(bits)
+    }
+
     /// The slot in the store's list, for display only.
     pub fn slot(self) -> u32 {
         self.slot

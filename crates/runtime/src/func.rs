@@ -42,6 +42,20 @@ pub struct HostFunc {
     pub closure: Arc<dyn Any + Send + Sync>,
 }
 
+/// What tells the host functions of a store apart: where the closure lies and who calls it. No other closure lies
+/// there as long as the function lives.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct HostFuncKey {
+    closure: usize,
+    shim: usize,
+}
+
+impl HostFunc {
+    pub(crate) fn key(&self) -> HostFuncKey {
+        HostFuncKey { closure: Arc::as_ptr(&self.closure).addr(), shim: self.shim as usize }
+    }
+}
+
 /// The records of one host function in one store, and its closure.
 pub(crate) struct HostRecord {
     parts: NonNull<Parts>,

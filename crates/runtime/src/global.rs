@@ -1,5 +1,6 @@
 //! Globals (specification, "Global Instances").
 
+use crate::addr::InstAddr;
 use crate::record::Record;
 use std::ptr::NonNull;
 use tenure_abi::ValRaw;
@@ -11,6 +12,8 @@ use tenure_types::GlobalType;
 pub struct GlobalInst {
     ty: GlobalType,
     record: Record<VmGlobal>,
+    /// The instance in whose context the record lies.
+    pub(crate) home: Option<InstAddr>,
 }
 
 impl GlobalInst {
@@ -25,7 +28,7 @@ impl GlobalInst {
             Some(at) => unsafe { Record::in_context(at, vm) },
             None => Record::boxed(vm),
         };
-        Self { ty, record }
+        Self { ty, record, home: None }
     }
 
     /// Its type.
@@ -41,6 +44,12 @@ impl GlobalInst {
     /// Replaces what it holds. Whether it is mutable, and whether the value has its type, is for the caller.
     pub(crate) fn set(&mut self, value: ValRaw) {
         self.record.set(VmGlobal { value });
+    }
+
+    /// Moves the record out of its instance's context, which is about to go.
+    pub(crate) fn leave_home(&mut self) {
+        self.record.move_out();
+        self.home = None;
     }
 
     pub(crate) fn record(&self) -> *mut VmGlobal {

@@ -8,7 +8,7 @@ use crate::store::Store;
 use crate::table::TableInst;
 use std::fmt;
 use tenure_module::ImportType;
-use tenure_types::{GlobalType, MemType, TableType};
+use tenure_types::{GlobalType, MemType, TableType, TypeRegistry};
 
 /// Something that can be imported or exported.
 #[derive(Clone, Copy, Debug)]
@@ -71,28 +71,51 @@ impl From<HandleError> for ImportError {
 /// # Errors
 /// [`ImportError`] says what was expected and what was found.
 pub fn check_import(store: &Store, wanted: &ImportType, given: &Extern) -> Result<(), ImportError> {
-    let (fits, found) = match (wanted, given) {
-        (ImportType::Func(wanted), Extern::Func(func)) => {
-            let func = store.func(*func)?;
-            (*wanted == func.type_id(), format!("function of type {}", func.ty()))
-        }
-        (ImportType::Table(wanted), Extern::Table(table)) => {
-            let table = store.table(*table)?;
-            let now = TableType { min: table.size(), ..*table.ty() };
-            (table_matches(&now, wanted), describe_table(&now))
-        }
-        (ImportType::Mem(wanted), Extern::Memory(mem)) => {
-            let mem = store.memory(*mem)?;
-            let now = MemType { min: mem.size(), ..*mem.ty() };
-            (mem_matches(&now, wanted), describe_mem(&now))
-        }
-        (ImportType::Global(wanted), Extern::Global(global)) => {
-            let ty = store.global(*global)?.ty();
-            (global_matches(ty, wanted), describe_global(ty))
-        }
-        (_, given) => (false, given.kind().to_string()),
+    match_import(store.types(), wanted, &store.type_of(given)?)
+}
+
+/// Checks the type `found` of something that is given against the type `wanted` of an import. Both are of the
+/// engine whose types `types` are.
+///
+/// # Errors
+/// [`ImportError::Type`] says what was expected and what was found.
+pub fn match_import(
+    types: &TypeRegistry,
+    wanted: &ImportType,
+    found: &ImportType,
+) -> Result<(), ImportError> {
+    let fits = match (wanted, found) {
+        (ImportType::Func(wanted), ImportType::Func(found)) => wanted == found,
+        (ImportType::Table(wanted), ImportType::Table(found)) => table_matches(found, wanted),
+        (ImportType::Mem(wanted), ImportType::Mem(found)) => mem_matches(found, wanted),
+        (ImportType::Global(wanted), ImportType::Global(found)) => global_matches(found, wanted),
+        _ => false,
     };
-    if fits { Ok(()) } else { Err(ImportError::Type { expected: describe(store, wanted), found }) }
+    if fits {
+        return Ok(());
+    }
+    Err(ImportError::Type { expected: describe(types, wanted), found: describe(types, found) })
+}
+
+impl Store {
+    /// The type of `item` as an import would see it: the least size of a table or memory is its size now.
+    ///
+    /// # Errors
+    /// [`HandleError`] when it is not of this store, or was reclaimed.
+    pub fn type_of(&self, item: &Extern) -> Result<ImportType, HandleError> {
+        Ok(match *item {
+            Extern::Func(func) => ImportType::Func(self.func(func)?.type_id()),
+            Extern::Table(table) => {
+                let table = self.table(table)?;
+                ImportType::Table(TableType { min: table.size(), ..*table.ty() })
+            }
+            Extern::Memory(mem) => {
+                let mem = self.memory(mem)?;
+                ImportType::Mem(MemType { min: mem.size(), ..*mem.ty() })
+            }
+            Extern::Global(global) => ImportType::Global(*self.global(global)?.ty()),
+        })
+    }
 }
 
 fn limits_match(min: u64, max: Option<u64>, wanted_min: u64, wanted_max: Option<u64>) -> bool {
@@ -121,9 +144,9 @@ fn global_matches(global: &GlobalType, wanted: &GlobalType) -> bool {
         }
 }
 
-fn describe(store: &Store, wanted: &ImportType) -> String {
-    match wanted {
-        ImportType::Func(id) => match store.types().get(*id) {
+fn describe(types: &TypeRegistry, ty: &ImportType) -> String {
+    match ty {
+        ImportType::Func(id) => match types.get(*id) {
             Some(ty) => format!("function of type {ty}"),
             None => "function of another engine's type".to_string(),
         },

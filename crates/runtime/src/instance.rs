@@ -1,8 +1,9 @@
 //! Instances (specification, "Module Instances").
 
-use crate::addr::{GlobalAddr, MemAddr, TableAddr};
+use crate::addr::{FuncAddr, GlobalAddr, MemAddr, TableAddr};
 use crate::loaded::LoadedModule;
 use crate::vm_ctx::VmCtx;
+use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use tenure_abi::vm::VmFuncRef;
@@ -12,6 +13,8 @@ use tenure_types::FuncIdx;
 pub struct ModuleInst {
     pub(crate) module: Arc<LoadedModule>,
     pub(crate) ctx: VmCtx,
+    /// By function index, imports only.
+    pub(crate) imported_funcs: Box<[FuncAddr]>,
     /// By memory index, imports included.
     pub(crate) mems: Box<[MemAddr]>,
     /// By table index, imports included.
@@ -22,12 +25,24 @@ pub struct ModuleInst {
     pub(crate) dropped_elems: Box<[bool]>,
     /// Data segments that were dropped.
     pub(crate) dropped_datas: Box<[bool]>,
+    /// What the embedding API keeps with the instance; the runtime never looks into it.
+    pub(crate) note: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl ModuleInst {
     /// Its module.
     pub fn module(&self) -> &Arc<LoadedModule> {
         &self.module
+    }
+
+    /// What the embedding API keeps with the instance.
+    pub fn note(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.note.as_deref()
+    }
+
+    /// Keeps `note` with the instance, in place of what was kept before.
+    pub fn set_note(&mut self, note: Box<dyn Any + Send + Sync>) {
+        self.note = Some(note);
     }
 
     /// The funcref of function `func`; `None` for a function that the module never lets escape.

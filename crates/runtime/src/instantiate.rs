@@ -115,7 +115,6 @@ impl Store {
 
     fn link_imports(&self, module: &LoadedModule, ctx: &mut VmCtx, imports: &[Extern], own: &mut Own) {
         let layout = module.layout();
-        let mut funcs = 0;
         for import in imports {
             match import {
                 Extern::Func(func) => {
@@ -123,8 +122,8 @@ impl Store {
                     // SAFETY: the record lives as long as its function, which the store owns.
                     let (slot, vmctx) = unsafe { ((*funcref.as_ptr()).slot, (*funcref.as_ptr()).vmctx) };
                     let import = VmImport { slot, vmctx, funcref: funcref.as_ptr() };
-                    ctx.set_import(layout, FuncIdx(funcs), import);
-                    funcs += 1;
+                    ctx.set_import(layout, FuncIdx(own.func_addrs.len() as u32), import);
+                    own.func_addrs.push(func.addr);
                 }
                 Extern::Table(table) => {
                     let place = layout.table(TableIdx(own.table_addrs.len() as u32));
@@ -180,14 +179,29 @@ impl Store {
         let addr = self.instances.insert(ModuleInst {
             module: module.clone(),
             ctx,
+            imported_funcs: own.func_addrs.into(),
             mems: mems.into(),
             tables: tables.into(),
             globals: globals.into(),
             dropped_elems: vec![false; module.module().elems.len()].into(),
             dropped_datas: vec![false; module.module().datas.len()].into(),
+            note: None,
         });
         // SAFETY: the context is the new instance's, and nothing runs in it yet.
         unsafe { (*header).instance = addr.to_bits() };
+        let inst = self.instances.get(addr).expect("taken in just now");
+        let parsed = module.module();
+        for &mem in &inst.mems[parsed.imported_mems as usize..] {
+            self.mems.get_mut(mem).expect("taken in just now").home = Some(addr);
+        }
+        for &table in &inst.tables[parsed.imported_tables as usize..] {
+            self.tables.get_mut(table).expect("taken in just now").home = Some(addr);
+        }
+        for &global in &inst.globals[parsed.imported_globals as usize..] {
+            self.globals.get_mut(global).expect("taken in just now").home = Some(addr);
+        }
+        self.claim(addr);
+        self.reclaim_if_due();
         addr
     }
 
@@ -277,6 +291,7 @@ const CHECKED: &str = "imports were checked just before";
 /// What an instance is made of before the store takes it: dropped whole if a part cannot be made.
 #[derive(Default)]
 struct Own {
+    func_addrs: Vec<crate::addr::FuncAddr>,
     mem_addrs: Vec<crate::addr::MemAddr>,
     table_addrs: Vec<crate::addr::TableAddr>,
     global_addrs: Vec<crate::addr::GlobalAddr>,

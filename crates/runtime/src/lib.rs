@@ -13,6 +13,8 @@
 
 mod addr;
 mod arena;
+#[expect(unsafe_code, reason = "follows the funcrefs that guests hold")]
+mod reclaim;
 #[expect(unsafe_code, reason = "walks guest frames")]
 mod backtrace;
 #[expect(unsafe_code, reason = "called by compiled code with raw contexts")]
@@ -53,10 +55,11 @@ pub use call::{Abandon, EntryStub, TrapInfo};
 pub use code_space::{CodeSpace, LoadError, SigStubs};
 pub use func::{FuncInst, HostFunc};
 pub use global::GlobalInst;
-pub use imports::{Extern, ImportError, check_import};
+pub use imports::{Extern, ImportError, check_import, match_import};
 pub use instance::ModuleInst;
 pub use instantiate::InstantiateError;
 pub use loaded::LoadedModule;
 pub use memory::{GrowError, MemInst};
+pub use reclaim::{Owned, Reclaimed, ReleaseError};
 pub use store::{Store, StoreConfig};
 pub use table::TableInst;

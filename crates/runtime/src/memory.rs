@@ -1,5 +1,6 @@
 //! Linear memories (specification, "Memory Instances").
 
+use crate::addr::InstAddr;
 use crate::record::Record;
 use std::fmt;
 use std::io;
@@ -20,6 +21,8 @@ pub struct MemInst {
     plan: MemoryPlan,
     pages: Reservation,
     record: Record<VmMem>,
+    /// The instance in whose context the record lies.
+    pub(crate) home: Option<InstAddr>,
 }
 
 /// Why a memory did not grow, or was not made.
@@ -61,7 +64,7 @@ impl MemInst {
             Some(at) => unsafe { Record::in_context(at, vm) },
             None => Record::boxed(vm),
         };
-        Ok(Self { ty, plan, pages, record })
+        Ok(Self { ty, plan, pages, record, home: None })
     }
 
     /// Its type, with the size it was made with.
@@ -101,6 +104,12 @@ impl MemInst {
         let vm = self.record.get();
         // SAFETY: as in `data`; the borrow is exclusive.
         unsafe { std::slice::from_raw_parts_mut(vm.base, vm.bytes) }
+    }
+
+    /// Moves the record out of its instance's context, which is about to go.
+    pub(crate) fn leave_home(&mut self) {
+        self.record.move_out();
+        self.home = None;
     }
 
     pub(crate) fn record(&self) -> *mut VmMem {

@@ -26,6 +26,11 @@ impl<T: Copy> Record<T> {
         Self { at, boxed: false }
     }
 
+    /// Moves it to an allocation of its own. Whoever holds its address must be told.
+    pub fn move_out(&mut self) {
+        *self = Self::boxed(self.get());
+    }
+
     /// Where it is.
     pub fn as_ptr(&self) -> *mut T {
         self.at.as_ptr()

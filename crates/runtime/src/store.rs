@@ -5,13 +5,14 @@ use crate::arena::Arena;
 use crate::call::{Abandon, Activation};
 use crate::code_space::{CodeSpace, LoadError};
 use crate::externs::Externs;
-use crate::func::{FuncInst, FuncOwner, HostFunc, HostRecord};
+use crate::func::{FuncInst, FuncOwner, HostFunc, HostFuncKey, HostRecord};
 use crate::global::GlobalInst;
 use crate::imports::Extern;
 use crate::instance::ModuleInst;
 use crate::memory::{GrowError, MemInst};
 use crate::table::{TableInst, TableTooLarge};
 use std::any::Any;
+use std::collections::HashMap;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use tenure_abi::ValRaw;
@@ -44,8 +45,16 @@ pub struct Store {
     pub(crate) mems: Arena<MemInst>,
     pub(crate) globals: Arena<GlobalInst>,
     externs: Externs,
+    /// Host functions that were taken in by [`Store::link_host_func`], by what tells them apart.
+    linked: HashMap<HostFuncKey, FuncAddr>,
     /// The calls that the active call was made from, innermost first; null outside calls.
     pub(crate) outer: *const Activation,
+    /// Claims that were given up since the last reclamation.
+    pub(crate) released: usize,
+    /// How much was alive after it.
+    pub(crate) lived: usize,
+    /// Whether it happens by itself.
+    pub(crate) reclaims_itself: bool,
     /// Why the guest is being abandoned, between the reason and the entry's caller.
     pub(crate) abandoned: Option<Abandon>,
 }
@@ -88,7 +97,11 @@ impl Store {
             mems: Arena::default(),
             globals: Arena::default(),
             externs: Externs::default(),
+            linked: HashMap::new(),
             outer: std::ptr::null(),
+            released: 0,
+            lived: 0,
+            reclaims_itself: true,
             abandoned: None,
         }
     }
@@ -162,17 +175,32 @@ lookups! {
 
 /// Making things that no instance defines.
 impl Store {
-    /// A host function.
+    /// A host function, which the host holds.
     pub fn new_host_func(&mut self, func: &HostFunc) -> Handle<FuncInst> {
-        let record = HostRecord::new(self.vm(), func);
-        let addr = self.add_func(FuncInst {
-            funcref: record.funcref(),
-            ty: func.ty.clone(),
-            type_id: func.type_id,
-            stubs: func.stubs,
-            owner: FuncOwner::Host { _record: record },
-        });
+        let addr = self.take_host_func(func);
+        self.claim(addr);
         self.handle(addr)
+    }
+
+    /// A host function that the host does not hold: it lives as long as instances that import it. Taken in once
+    /// only while it lives: for linkers, which give theirs to each instance.
+    pub fn link_host_func(&mut self, func: &HostFunc) -> Handle<FuncInst> {
+        let key = func.key();
+        // A function that was reclaimed since may have had the same key; its address tells.
+        if let Some(&addr) = self.linked.get(&key)
+            && self.funcs.get(addr).is_some()
+        {
+            return self.handle(addr);
+        }
+        let addr = self.take_host_func(func);
+        self.linked.insert(key, addr);
+        self.handle(addr)
+    }
+
+    /// Forgets which linked functions were reclaimed.
+    pub(crate) fn forget_reclaimed_links(&mut self) {
+        let funcs = &self.funcs;
+        self.linked.retain(|_, addr| funcs.get(*addr).is_some());
     }
 
     /// A memory of `ty.min` pages.
@@ -184,6 +212,7 @@ impl Store {
         // SAFETY: no place is given.
         let mem = unsafe { MemInst::new(ty, plan, None)? };
         let addr = self.mems.insert(mem);
+        self.claim(addr);
         Ok(self.handle(addr))
     }
 
@@ -196,6 +225,7 @@ impl Store {
         let mut table = unsafe { TableInst::new(ty, None)? };
         table.fill(0, init, ty.min);
         let addr = self.tables.insert(table);
+        self.claim(addr);
         Ok(self.handle(addr))
     }
 
@@ -204,6 +234,7 @@ impl Store {
         // SAFETY: no place is given.
         let global = unsafe { GlobalInst::new(ty, value, None) };
         let addr = self.globals.insert(global);
+        self.claim(addr);
         self.handle(addr)
     }
 
@@ -220,6 +251,17 @@ impl Store {
     /// The host value of `number`, to change.
     pub fn extern_value_mut(&mut self, number: u32) -> Option<&mut (dyn Any + Send + Sync)> {
         self.externs.get_mut(number)
+    }
+
+    fn take_host_func(&mut self, func: &HostFunc) -> FuncAddr {
+        let record = HostRecord::new(self.vm(), func);
+        self.add_func(FuncInst {
+            funcref: record.funcref(),
+            ty: func.ty.clone(),
+            type_id: func.type_id,
+            stubs: func.stubs,
+            owner: FuncOwner::Host { _record: record },
+        })
     }
 
     /// Takes a function in and notes its address in its record.

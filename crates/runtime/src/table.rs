@@ -1,5 +1,6 @@
 //! Tables (specification, "Table Instances").
 
+use crate::addr::InstAddr;
 use crate::record::Record;
 use std::alloc::Layout;
 use std::fmt;
@@ -16,6 +17,8 @@ pub struct TableInst {
     ty: TableType,
     elements: Elements,
     record: Record<VmTable>,
+    /// The instance in whose context the record lies.
+    pub(crate) home: Option<InstAddr>,
 }
 
 /// A table would be larger than it may.
@@ -44,7 +47,7 @@ impl TableInst {
             Some(at) => unsafe { Record::in_context(at, vm) },
             None => Record::boxed(vm),
         };
-        Ok(Self { ty, elements, record })
+        Ok(Self { ty, elements, record, home: None })
     }
 
     /// Its type, with the size it was made with.
@@ -59,6 +62,12 @@ impl TableInst {
 
     fn len(&self) -> usize {
         self.record.get().len
+    }
+
+    /// Moves the record out of its instance's context, which is about to go.
+    pub(crate) fn leave_home(&mut self) {
+        self.record.move_out();
+        self.home = None;
     }
 
     pub(crate) fn record(&self) -> *mut VmTable {

@@ -27,6 +27,11 @@ impl VmCtx {
         Self { block, layout: size }
     }
 
+    /// Bytes of the block.
+    pub fn size(&self) -> usize {
+        self.layout.size()
+    }
+
     pub fn as_ptr(&self) -> *mut VmCtxHeader {
         self.block.as_ptr().cast()
     }
