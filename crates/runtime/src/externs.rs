@@ -19,6 +19,11 @@ impl Externs {
         Some(number)
     }
 
+    /// Makes room for `additional` more.
+    pub fn reserve(&mut self, additional: usize) {
+        self.values.reserve(additional);
+    }
+
     /// The value of `number`; `None` for null and for numbers never given out.
     pub fn get(&self, number: u32) -> Option<&(dyn Any + Send + Sync)> {
         self.values.get((number as usize).checked_sub(1)?).map(|value| &**value)

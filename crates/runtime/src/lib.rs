@@ -15,6 +15,7 @@ mod addr;
 mod arena;
 #[expect(unsafe_code, reason = "follows the funcrefs that guests hold")]
 mod reclaim;
+mod scope;
 #[expect(unsafe_code, reason = "walks guest frames")]
 mod backtrace;
 #[expect(unsafe_code, reason = "called by compiled code with raw contexts")]
@@ -61,5 +62,6 @@ pub use instantiate::InstantiateError;
 pub use loaded::LoadedModule;
 pub use memory::{GrowError, MemInst};
 pub use reclaim::{Owned, Reclaimed, ReleaseError};
+pub use scope::Claimed;
 pub use store::{Store, StoreConfig};
 pub use table::TableInst;

@@ -16,6 +16,7 @@ use crate::func::{FuncInst, FuncOwner};
 use crate::global::GlobalInst;
 use crate::instance::ModuleInst;
 use crate::memory::MemInst;
+use crate::scope::Claimed;
 use crate::store::Store;
 use crate::table::TableInst;
 use std::collections::HashSet;
@@ -85,6 +86,10 @@ pub trait Owned: Sized {
     /// The store's list of its kind.
     #[doc(hidden)]
     fn list(store: &mut Store) -> Claims<'_, Self>;
+
+    /// Its address among those of other kinds.
+    #[doc(hidden)]
+    fn claimed(addr: Addr<Self>) -> Claimed;
 }
 
 /// A list, opened for claims.
@@ -92,29 +97,45 @@ pub trait Owned: Sized {
 pub struct Claims<'a, T>(&'a mut Arena<T>);
 
 macro_rules! owned {
-    ($($ty:ty: $what:literal, $list:ident;)*) => {$(
+    ($($ty:ty: $what:literal, $list:ident, $kind:ident;)*) => {$(
         impl Owned for $ty {
             const WHAT: &'static str = $what;
 
             fn list(store: &mut Store) -> Claims<'_, Self> {
                 Claims(&mut store.$list)
             }
+
+            fn claimed(addr: Addr<Self>) -> Claimed {
+                Claimed::$kind(addr)
+            }
         }
     )*};
 }
 
 owned! {
-    ModuleInst: "instance", instances;
-    FuncInst: "function", funcs;
-    MemInst: "memory", mems;
-    TableInst: "table", tables;
-    GlobalInst: "global", globals;
+    ModuleInst: "instance", instances, Instance;
+    FuncInst: "function", funcs, Func;
+    MemInst: "memory", mems, Memory;
+    TableInst: "table", tables, Table;
+    GlobalInst: "global", globals, Global;
 }
 
 impl Store {
     /// The host holds `handle` from now on: a new item of its own.
     pub(crate) fn claim<T: Owned>(&mut self, addr: Addr<T>) {
         T::list(self).0.claim(addr);
+        self.note_in_scope(addr);
+    }
+
+    /// Whether `handle` names something of this store that is still there.
+    pub(crate) fn check<T: Owned>(&mut self, handle: Handle<T>) -> Result<(), HandleError> {
+        if handle.store != self.id() {
+            return Err(HandleError::WrongStore { what: T::WHAT });
+        }
+        match T::list(self).0.get(handle.addr) {
+            Some(_) => Ok(()),
+            None => Err(HandleError::Reclaimed { what: T::WHAT }),
+        }
     }
 
     /// Gives up the host's claim. The item goes when nothing reaches it any more: at a later reclamation,
@@ -123,14 +144,8 @@ impl Store {
     /// # Errors
     /// [`ReleaseError`] when the handle is another store's or stale, or the host holds no claim.
     pub fn release<T: Owned>(&mut self, handle: Handle<T>) -> Result<(), ReleaseError> {
-        if handle.store != self.id() {
-            return Err(HandleError::WrongStore { what: T::WHAT }.into());
-        }
-        let list = T::list(self).0;
-        if list.get(handle.addr).is_none() {
-            return Err(HandleError::Reclaimed { what: T::WHAT }.into());
-        }
-        if !list.unclaim(handle.addr) {
+        self.check(handle)?;
+        if !T::list(self).0.unclaim(handle.addr) {
             return Err(ReleaseError::NotHeld { what: T::WHAT });
         }
         self.released += 1;

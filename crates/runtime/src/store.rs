@@ -10,6 +10,7 @@ use crate::global::GlobalInst;
 use crate::imports::Extern;
 use crate::instance::ModuleInst;
 use crate::memory::{GrowError, MemInst};
+use crate::scope::Claimed;
 use crate::table::{TableInst, TableTooLarge};
 use std::any::Any;
 use std::collections::HashMap;
@@ -53,6 +54,8 @@ pub struct Store {
     pub(crate) released: usize,
     /// How much was alive after it.
     pub(crate) lived: usize,
+    /// What the host claimed in each open scope, innermost last.
+    pub(crate) scopes: Vec<Vec<Claimed>>,
     /// Whether it happens by itself.
     pub(crate) reclaims_itself: bool,
     /// Why the guest is being abandoned, between the reason and the entry's caller.
@@ -99,6 +102,7 @@ impl Store {
             externs: Externs::default(),
             linked: HashMap::new(),
             outer: std::ptr::null(),
+            scopes: Vec::new(),
             released: 0,
             lived: 0,
             reclaims_itself: true,
@@ -241,6 +245,11 @@ impl Store {
     /// Takes a host value in; its number, which is never 0, or `None` when all numbers are given out.
     pub fn new_extern(&mut self, value: Box<dyn Any + Send + Sync>) -> Option<u32> {
         self.externs.insert(value)
+    }
+
+    /// Makes room for `additional` more host values.
+    pub fn reserve_externs(&mut self, additional: usize) {
+        self.externs.reserve(additional);
     }
 
     /// The host value of `number`.
