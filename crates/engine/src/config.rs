@@ -129,6 +129,8 @@ impl Config {
             ("native_unwind_info", options.native_unwind_info, "native unwind information"),
             ("coredump_on_trap", options.coredump_on_trap, "core dumps of guests"),
             ("wmemcheck", options.wmemcheck, "checking of a guest's allocations"),
+            ("gc_support", options.gc_support, "garbage collection"),
+            ("concurrency_support", options.concurrency_support, "concurrency in one store"),
         ];
         for (option, is_asked, what) in missing {
             if is_asked {

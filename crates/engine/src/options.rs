@@ -103,6 +103,32 @@ options! {
     coredump_on_trap: bool = false;
     /// Whether the guest's own allocations are watched. Not there yet.
     wmemcheck: bool = false;
+    /// Whether guests have a collector for their own data. Not there yet.
+    gc_support: bool = false;
+    /// Whether guests run concurrently in one store. Not there yet.
+    concurrency_support: bool = false;
+}
+
+/// What Tenure decides itself, though other runtimes let it be set; no result depends on any of it.
+macro_rules! hints {
+    ($($name:ident: $ty:ty, $what:literal;)*) => {
+        impl Config {$(
+            #[doc = concat!("Accepted for programs that set it, and without effect: Tenure decides itself ", $what, ".")]
+            pub fn $name(&mut self, _: $ty) -> &mut Self {
+                self
+            }
+        )*}
+    };
+}
+
+hints! {
+    memory_reservation_for_growth: u64, "how much room a memory gets when it has to move";
+    guard_before_linear_memory: bool, "what lies before a memory";
+    memory_guaranteed_dense_image_size: u64, "which data segments become an image";
+    force_memory_init_memfd: bool, "what images are made of";
+    table_lazy_init: bool, "when the elements of a table are written";
+    debug_symbols: bool, "which names artifacts keep";
+    macos_use_mach_ports: bool, "how faults are caught";
 }
 
 const DEFAULT_MAX_FRAMES: NonZeroUsize = NonZeroUsize::new(20).expect("20 is not 0");

@@ -8,6 +8,9 @@ use tenure_abi::ValRaw;
 use tenure_code::CompileError;
 use wasmparser::{BlockType, BrTable};
 
+/// Most targets of a `br_table` besides the default: more is refused by other engines too, and costs much to compile.
+const MAX_BR_TABLE_TARGETS: u32 = 65_520;
+
 impl Translator<'_> {
     pub(super) fn block(&mut self, ty: BlockType) -> Result<(), CompileError> {
         let (params, results) = self.block_type(ty)?;
@@ -163,6 +166,10 @@ impl Translator<'_> {
     }
 
     pub(super) fn br_table(&mut self, table: &BrTable<'_>) -> Result<(), CompileError> {
+        if table.len() > MAX_BR_TABLE_TARGETS {
+            let limit = MAX_BR_TABLE_TARGETS.into();
+            return Err(CompileError::TooLarge { what: "targets of one br_table", limit });
+        }
         let index = self.pop();
         // One block a distinct label: Cranelift splits edges by entry, and values would move in each.
         let mut blocks: HashMap<u32, Block> = HashMap::new();
