@@ -1,7 +1,7 @@
 //! Where a guest was when it was left: frames, names, files and lines.
 //!
-//! A walk notes only which code each frame was in ([`tenure_runtime::Backtrace`]); everything else is found when
-//! somebody looks.
+//! A walk notes only which code each frame was in ([`tenure_runtime::Backtrace`]); everything else is found
+//! when somebody looks.
 
 use crate::{Engine, Error, Module};
 use addr2line::gimli::{self, EndianSlice, LittleEndian};
@@ -13,8 +13,8 @@ use tenure_types::FuncIdx;
 
 /// The guest frames that were active when an error left WebAssembly, innermost first.
 ///
-/// It is the context of such errors: `error.downcast_ref::<WasmBacktrace>()` has it, and printing an error with
-/// `{:?}` shows it.
+/// It is the context of such errors: `error.downcast_ref::<WasmBacktrace>()` has it, and printing an error
+/// with `{:?}` shows it.
 pub struct WasmBacktrace {
     engine: Engine,
     raw: Backtrace,
@@ -150,8 +150,8 @@ impl FrameInfo {
         place.module.func_name(place.func)
     }
 
-    /// The operator that was running, in bytes from the start of the module's binary; `None` when the engine keeps no
-    /// address map.
+    /// The operator that was running, in bytes from the start of the module's binary; `None` when the engine
+    /// keeps no address map.
     pub fn module_offset(&self) -> Option<usize> {
         self.place().offset.map(|offset| offset as usize)
     }
@@ -163,8 +163,8 @@ impl FrameInfo {
         (*offset)?.checked_sub(u32::try_from(body.start).ok()?).map(|offset| offset as usize)
     }
 
-    /// The source functions at this place, innermost first: several where the guest's compiler inlined calls, none
-    /// where the module has no debug information or reading it is off.
+    /// The source functions at this place, innermost first: several where the guest's compiler inlined calls,
+    /// none where the module has no debug information or reading it is off.
     pub fn symbols(&self) -> &[FrameSymbol] {
         self.trace.symbols().get(self.at).map_or(&[], Vec::as_slice)
     }
@@ -303,7 +303,8 @@ impl<'m> DebugInfo<'m> {
 mod tests {
     use super::*;
 
-    /// The backtrace of a trap at the first division of each function of `wasm`, in the order of the functions.
+    /// The backtrace of a trap at the first division of each function of `wasm`, in the order of the
+    /// functions.
     fn at_divisions(wasm: &[u8], has_details: bool) -> WasmBacktrace {
         let engine = Engine::default();
         let module = Module::new(&engine, wasm).unwrap();

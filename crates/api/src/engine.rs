@@ -12,8 +12,8 @@ use tenure_engine::Config;
 
 /// What modules and stores share: configuration, compilers, types, the memory that code lies in.
 ///
-/// Cheap to clone; clones are the same engine. Modules, stores and types of one engine can be used together, those
-/// of different engines cannot.
+/// Cheap to clone; clones are the same engine. Modules, stores and types of one engine can be used together,
+/// those of different engines cannot.
 ///
 /// ```
 /// use tenure::{Config, Engine};
@@ -32,7 +32,8 @@ impl Engine {
     /// An engine that is as `config` asks.
     ///
     /// # Errors
-    /// When that cannot be had: the error names the option and why; or when the system refuses memory for code.
+    /// When that cannot be had: the error names the option and why; or when the system refuses memory for
+    /// code.
     pub fn new(config: &Config) -> Result<Self> {
         Ok(Self(Arc::new(tenure_engine::Engine::new(config)?)))
     }

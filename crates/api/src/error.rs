@@ -1,8 +1,8 @@
 //! Errors: `anyhow`'s, under the names embedders use.
 //!
 //! What Tenure puts into an [`Error`] can be asked for again with `downcast_ref`: a [`Trap`](crate::Trap), a
-//! [`WasmBacktrace`](crate::WasmBacktrace), an [`UnknownImportError`](crate::UnknownImportError), whatever error a
-//! host function returned.
+//! [`WasmBacktrace`](crate::WasmBacktrace), an [`UnknownImportError`](crate::UnknownImportError), whatever
+//! error a host function returned.
 
 use std::fmt;
 

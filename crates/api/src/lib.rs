@@ -1,6 +1,7 @@
 //! An embeddable WebAssembly runtime that gives memory back.
 //!
-//! The words are those of the `wasmtime` crate, so that a program can move over with `use tenure as wasmtime;`:
+//! The words are those of the `wasmtime` crate, so that a program can move over with `use tenure as
+//! wasmtime;`:
 //!
 //! ```text
 //! Config ──▶ Engine          what everything shares: options, types, compiled code
@@ -26,8 +27,8 @@
 //! # Ok::<(), tenure::Error>(())
 //! ```
 //!
-//! What can go wrong is an [`Error`], which says what, where, and what was expected; why a guest stopped can be asked
-//! of it as [`Trap`], and where the guest was as [`WasmBacktrace`].
+//! What can go wrong is an [`Error`], which says what, where, and what was expected; why a guest stopped can
+//! be asked of it as [`Trap`], and where the guest was as [`WasmBacktrace`].
 //!
 //! The Cargo feature `wat`, on by default, lets [`Module::new`] take the text format.
 

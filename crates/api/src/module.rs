@@ -14,9 +14,11 @@ use tenure_module::Module as CoreModule;
 use tenure_runtime::LoadedModule;
 use tenure_types::{ExternIdx, FuncIdx};
 
-/// A WebAssembly module: checked, compiled, ready to be instantiated any number of times, in any store of its engine.
+/// A WebAssembly module: checked, compiled, ready to be instantiated any number of times, in any store of its
+/// engine.
 ///
-/// Cheap to clone; clones are the same module. Its code goes when the last clone and the last instance have gone.
+/// Cheap to clone; clones are the same module. Its code goes when the last clone and the last instance have
+/// gone.
 ///
 /// ```
 /// use tenure::{Engine, Module};
@@ -47,14 +49,14 @@ impl Module {
     /// Checks and compiles `bytes`: the binary format, or with the Cargo feature `wat` the text format.
     ///
     /// # Errors
-    /// When the bytes are malformed, the module is not valid, or it needs a proposal that is off or not there; the
-    /// error says where.
+    /// When the bytes are malformed, the module is not valid, or it needs a proposal that is off or not
+    /// there; the error says where.
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
         Self::new_with_progress(engine, bytes, &|_| ControlFlow::Continue(()))
     }
 
-    /// As [`Module::new`], telling `on_progress` of each function that is done: for long compilations that a person
-    /// waits for. Called on several threads; may end the compilation, which is then an error.
+    /// As [`Module::new`], telling `on_progress` of each function that is done: for long compilations that a
+    /// person waits for. Called on several threads; may end the compilation, which is then an error.
     ///
     /// # Errors
     /// As [`Module::new`]; and when `on_progress` says so.
@@ -130,8 +132,8 @@ impl Module {
 
 /// Compiled modules as bytes.
 impl Module {
-    /// The module with its code, for [`Module::deserialize`] by this version of Tenure, on a machine like this one,
-    /// in an engine with the same options.
+    /// The module with its code, for [`Module::deserialize`] by this version of Tenure, on a machine like
+    /// this one, in an engine with the same options.
     ///
     /// ```
     /// use tenure::{Engine, Module};
@@ -153,11 +155,12 @@ impl Module {
     /// Loads what [`Module::serialize`] or [`Engine::precompile_module`] made.
     ///
     /// # Errors
-    /// When the bytes are something else, are damaged, or were made for another version, machine or configuration.
+    /// When the bytes are something else, are damaged, or were made for another version, machine or
+    /// configuration.
     ///
     /// # Safety
-    /// The bytes hold machine code, which will run. That they are what was written is checked, not who wrote them:
-    /// they must come from this crate and must not have been where somebody hostile could change them.
+    /// The bytes hold machine code, which will run. That they are what was written is checked, not who wrote
+    /// them: they must come from this crate and must not have been where somebody hostile could change them.
     pub unsafe fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
         Self::load(engine, bytes.as_ref())
     }
@@ -268,8 +271,9 @@ impl Module {
         })
     }
 
-    /// Which operator code comes from: offsets in [`Module::text`], rising, each with the operator's offset in the
-    /// module; `None` for code that comes from no operator. `None` altogether when the engine keeps no map.
+    /// Which operator code comes from: offsets in [`Module::text`], rising, each with the operator's offset
+    /// in the module; `None` for code that comes from no operator. `None` altogether when the engine keeps no
+    /// map.
     pub fn address_map(&self) -> Option<impl Iterator<Item = (usize, Option<u32>)> + '_> {
         self.engine.config().options().generate_address_map.then(|| {
             self.loaded.image().describe().flat_map(|code| {

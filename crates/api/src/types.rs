@@ -1,10 +1,11 @@
-//! Types as embedders see them: bound to an engine where they name a defined type, and read back from modules.
+//! Types as embedders see them: bound to an engine where they name a defined type, and read back from
+//! modules.
 //!
 //! ```text
 //! heap_type ─ ref_type ─ val_type ─ func_type ─ extern_type ─ import_export
 //! ```
-//! Each type has a *core* form in `tenure_types` that the runtime works with, in which defined types are canonical
-//! ids of one engine: `to_core` checks the engine, `from_core` names it.
+//! Each type has a *core* form in `tenure_types` that the runtime works with, in which defined types are
+//! canonical ids of one engine: `to_core` checks the engine, `from_core` names it.
 
 mod extern_type;
 mod func_type;

@@ -5,8 +5,9 @@ use std::fmt;
 
 /// A value without its type, as it travels to and from functions that are called unchecked.
 ///
-/// 16 bytes. Which type it is must be known from elsewhere: reading it as another gives some value of that type,
-/// and *using* a function reference that is none is undefined behaviour, which is why what takes these is `unsafe`.
+/// 16 bytes. Which type it is must be known from elsewhere: reading it as another gives some value of that
+/// type, and *using* a function reference that is none is undefined behaviour, which is why what takes these
+/// is `unsafe`.
 #[derive(Clone, Copy, Default)]
 #[repr(transparent)]
 pub struct ValRaw(tenure_abi::ValRaw);

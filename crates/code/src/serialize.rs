@@ -1,8 +1,9 @@
 //! Images as bytes, for a disk.
 //!
-//! Tables are written as differences from row to row, since they are sorted. What is read back keeps every promise
-//! that [`CodeImage`] makes: functions in order and inside the text, tables sorted, relocations inside the text.
-//! Whether the *code* is right cannot be seen; who loads an image must trust where it comes from.
+//! Tables are written as differences from row to row, since they are sorted. What is read back keeps every
+//! promise that [`CodeImage`] makes: functions in order and inside the text, tables sorted, relocations
+//! inside the text. Whether the *code* is right cannot be seen; who loads an image must trust where it comes
+//! from.
 
 use crate::wire::{Damaged, Reader, Writer};
 use crate::{CallSite, CodeImage, FuncMeta, FuncRange, Reloc, Tier, TrapSite, WasmOffset};

@@ -1,7 +1,7 @@
 //! Numbers and bytes in a row, for images that go to a disk: little, fast, and checked when read back.
 //!
-//! A number is LEB128: seven bits a byte, lowest first. A list is its length and its items. Reading trusts nothing:
-//! every length is checked against what is left before anything is reserved for it.
+//! A number is LEB128: seven bits a byte, lowest first. A list is its length and its items. Reading trusts
+//! nothing: every length is checked against what is left before anything is reserved for it.
 
 use std::fmt;
 

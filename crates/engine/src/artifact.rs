@@ -8,8 +8,8 @@
 //!      the module's bytes
 //!      the image
 //! ```
-//! The checksum finds damage of any one word for certain, and nearly all other; it is no signature. Who loads an
-//! artifact runs its code, so it must come from a place that can be trusted.
+//! The checksum finds damage of any one word for certain, and nearly all other; it is no signature. Who loads
+//! an artifact runs its code, so it must come from a place that can be trusted.
 
 use std::fmt;
 use tenure_code::wire::{Damaged, Reader, Writer};
@@ -171,8 +171,8 @@ pub(crate) fn read<'a>(
     Ok((wasm, image))
 }
 
-/// A checksum in which each word of the input changes the result: every step can be undone, so that two inputs
-/// that differ in one word never agree.
+/// A checksum in which each word of the input changes the result: every step can be undone, so that two
+/// inputs that differ in one word never agree.
 fn checksum(bytes: &[u8]) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let step = |sum: u64, word: [u8; 8]| (sum ^ u64::from_le_bytes(word)).wrapping_mul(ODD).rotate_left(29);

@@ -127,7 +127,8 @@ impl Engine {
     /// Running the result is as safe as its origin: bytes are checked for damage, not for malice.
     ///
     /// # Errors
-    /// [`ModuleError::Artifact`] when the bytes are no artifact, are damaged, or were made for another engine.
+    /// [`ModuleError::Artifact`] when the bytes are no artifact, are damaged, or were made for another
+    /// engine.
     pub fn deserialize(&self, bytes: &[u8]) -> Result<Arc<LoadedModule>, ModuleError> {
         let (wasm, image) = artifact::read(&self.conditions(), bytes)?;
         let module = parse(&wasm.into(), self.features, &self.types)?.module;

@@ -4,8 +4,8 @@
 //! Config ──check──▶ Engine ──▶ bytes ──pipeline──▶ CodeImage ──load──▶ LoadedModule
 //!                                 artifact ◀─write── │ ▲ ──read── artifact
 //! ```
-//! Options and proposals are tables ([`options`](Options), [`PROPOSALS`]); setters, defaults and names are derived
-//! from them. This is the only crate that knows which compilers there are. Start at [`Engine`].
+//! Options and proposals are tables ([`options`](Options), [`PROPOSALS`]); setters, defaults and names are
+//! derived from them. This is the only crate that knows which compilers there are. Start at [`Engine`].
 
 #![forbid(unsafe_code)]
 

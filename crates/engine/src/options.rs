@@ -56,36 +56,37 @@ options! {
     cranelift_opt_level: OptLevel = OptLevel::Speed;
     /// How the optimizing compiler gives out registers. The default is [`RegallocAlgorithm::Backtracking`].
     cranelift_regalloc_algorithm: RegallocAlgorithm = RegallocAlgorithm::Backtracking;
-    /// Whether the optimizing compiler checks its own intermediate code: slow, for hunting its bugs. Off by default.
+    /// Whether the optimizing compiler checks its own intermediate code: slow, for hunting its bugs. Off by
+    /// default.
     cranelift_debug_verifier: bool = false;
-    /// Whether every NaN that arithmetic makes has the one canonical bit pattern, so that results do not depend on
-    /// the machine. Off by default.
+    /// Whether every NaN that arithmetic makes has the one canonical bit pattern, so that results do not
+    /// depend on the machine. Off by default.
     cranelift_nan_canonicalization: bool = false;
     /// Whether relaxed SIMD operators give the same results on every machine. Off by default.
     relaxed_simd_deterministic: bool = false;
-    /// Whether faults of the processor stand for traps. When off no signal handler is installed and compiled code
-    /// checks everything itself, which takes time. On by default.
+    /// Whether faults of the processor stand for traps. When off no signal handler is installed and compiled
+    /// code checks everything itself, which takes time. On by default.
     signals_based_traps: bool = true;
-    /// Address space that is reserved for each linear memory, in bytes; a memory that outgrows it is moved. The
-    /// default is 4 GiB: memories with 32-bit addresses never move and need few bounds checks.
+    /// Address space that is reserved for each linear memory, in bytes; a memory that outgrows it is moved.
+    /// The default is 4 GiB: memories with 32-bit addresses never move and need few bounds checks.
     memory_reservation: u64 = 4 << 30;
     /// Whether a memory may move in the host's address space when it grows. Only `true` is there yet.
     memory_may_move: bool = true;
     /// Bytes behind a memory's reservation that fault on access. The default is 32 MiB.
     memory_guard_size: u64 = 32 << 20;
-    /// Whether memories start as copy-on-write mappings of their data segments where the system can do that. On by
-    /// default.
+    /// Whether memories start as copy-on-write mappings of their data segments where the system can do that.
+    /// On by default.
     memory_init_cow: bool = true;
-    /// Stack that guest code may use in one call from the host, in bytes; what host functions in between use counts
-    /// too. More is a trap. The default is 512 KiB.
+    /// Stack that guest code may use in one call from the host, in bytes; what host functions in between use
+    /// counts too. More is a trap. The default is 512 KiB.
     max_wasm_stack: usize = 512 << 10;
     /// Most frames that the backtrace of an error lists; `None` leaves backtraces out. The default is 20.
     wasm_backtrace_max_frames: Option<NonZeroUsize> = Some(DEFAULT_MAX_FRAMES);
     /// Whether backtraces look for file names and lines in a module's debug information. The default is
     /// [`WasmBacktraceDetails::Environment`].
     wasm_backtrace_details: WasmBacktraceDetails = WasmBacktraceDetails::Environment;
-    /// Whether compiled modules know which operator each instruction comes from; without that, backtraces have no
-    /// offsets. On by default.
+    /// Whether compiled modules know which operator each instruction comes from; without that, backtraces
+    /// have no offsets. On by default.
     generate_address_map: bool = true;
     /// Whether guests are charged for what they execute. Not there yet.
     consume_fuel: bool = false;

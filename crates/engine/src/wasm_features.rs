@@ -1,4 +1,5 @@
-//! Proposals by the names embedders know: one row each, with the switch that turns it on and what of it exists.
+//! Proposals by the names embedders know: one row each, with the switch that turns it on and what of it
+//! exists.
 
 use tenure_types::{Feature, Features};
 
@@ -27,7 +28,8 @@ macro_rules! proposals {
     (@setter $flag:ident, $setter:ident, $(#[$doc:meta])*) => {
         $(#[$doc])*
         ///
-        /// `Engine::new` fails when this is turned on and Tenure does not have the proposal, or one it needs is off.
+        /// `Engine::new` fails when this is turned on and Tenure does not have the proposal, or one it needs
+        /// is off.
         pub fn $setter(&mut self, enable: bool) -> &mut Self {
             self.wasm_features(WasmFeatures::$flag, enable)
         }

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// How many threads of an engine may help at once, over all that it is asked to do.
 ///
-/// Helpers live for one piece of work: nothing is left running between two, so that a process may fork, and one that
-/// may not have threads merely works alone.
+/// Helpers live for one piece of work: nothing is left running between two, so that a process may fork, and
+/// one that may not have threads merely works alone.
 #[derive(Debug)]
 pub(crate) struct Workers {
     free: AtomicUsize,
@@ -117,7 +117,8 @@ enum Place<I, R, E> {
     Done(Result<R, E>),
 }
 
-/// Puts `value` in `place` and returns what was there. A poisoned lock does not matter: the panic goes on in the scope.
+/// Puts `value` in `place` and returns what was there. A poisoned lock does not matter: the panic goes on in
+/// the scope.
 fn put<T>(place: &Mutex<T>, value: T) -> T {
     std::mem::replace(&mut *place.lock().unwrap_or_else(PoisonError::into_inner), value)
 }

@@ -67,8 +67,8 @@ impl FuncType {
     /// The type `params -> results`.
     ///
     /// # Errors
-    /// When a value type belongs to another engine, needs a proposal that is not there yet, or the engine has too
-    /// many types.
+    /// When a value type belongs to another engine, needs a proposal that is not there yet, or the engine has
+    /// too many types.
     pub fn try_new(
         engine: &Engine,
         params: impl IntoIterator<Item = ValType>,
@@ -82,8 +82,8 @@ impl FuncType {
     /// The type `params -> results` with a place among its super- and subtypes.
     ///
     /// # Errors
-    /// As [`FuncType::try_new`]; and when `finality` or `supertype` say more than that the type stands alone, which
-    /// needs the gc proposal.
+    /// As [`FuncType::try_new`]; and when `finality` or `supertype` say more than that the type stands alone,
+    /// which needs the gc proposal.
     pub fn with_finality_and_supertype(
         engine: &Engine,
         finality: Finality,

@@ -3,7 +3,8 @@
 use crate::{Result, ensure};
 use tenure_types::MemType;
 
-/// The type of a linear memory: how large it is at the start and can become, in pages, and how wide addresses are.
+/// The type of a linear memory: how large it is at the start and can become, in pages, and how wide addresses
+/// are.
 ///
 /// ```
 /// use tenure::MemoryType;
@@ -34,7 +35,8 @@ impl MemoryType {
         Self::expect(Self::builder().memory64(true).min(minimum).max(maximum))
     }
 
-    /// A memory that threads share, with 32-bit addresses, of `minimum` and at most `maximum` pages of 64 KiB.
+    /// A memory that threads share, with 32-bit addresses, of `minimum` and at most `maximum` pages of 64
+    /// KiB.
     ///
     /// # Panics
     /// When [`MemoryTypeBuilder::build`] gives an error.
@@ -143,8 +145,8 @@ impl MemoryTypeBuilder {
     /// The finished type.
     ///
     /// # Errors
-    /// When the minimum is above the maximum, addresses of this width do not reach all pages, the page size is
-    /// neither 1 nor 64 KiB, or a shared memory has no maximum.
+    /// When the minimum is above the maximum, addresses of this width do not reach all pages, the page size
+    /// is neither 1 nor 64 KiB, or a shared memory has no maximum.
     pub fn build(&self) -> Result<MemoryType> {
         let ty = self.0;
         let log2 = ty.page_size_log2;

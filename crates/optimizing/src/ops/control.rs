@@ -8,7 +8,8 @@ use tenure_abi::ValRaw;
 use tenure_code::CompileError;
 use wasmparser::{BlockType, BrTable};
 
-/// Most targets of a `br_table` besides the default: more is refused by other engines too, and costs much to compile.
+/// Most targets of a `br_table` besides the default: more is refused by other engines too, and costs much to
+/// compile.
 const MAX_BR_TABLE_TARGETS: u32 = 65_520;
 
 impl Translator<'_> {
