@@ -172,13 +172,15 @@ impl Func {
             }
         };
         for (at, (param, &ty)) in params.iter().zip(ty.params()).enumerate() {
-            values[at] = param.lower(&store.0.runtime, ty).map_err(|error| error.context(format!("argument {at}")))?;
+            values[at] =
+                param.lower(&store.0.runtime, ty).map_err(|error| error.context(format!("argument {at}")))?;
         }
         // SAFETY: as many cells as the type's values, with arguments of the type's parameters, whose
         // references `lower` has found to be of this store.
         unsafe { enter(&mut store, self.0, values.as_mut_ptr())? };
         for (at, (result, &ty)) in results.iter_mut().zip(ty.results()).enumerate() {
-            *result = Val::lift(&mut store.0.runtime, ty, values[at])?;
+            // SAFETY: the guest has returned a result of this type there.
+            *result = unsafe { Val::lift(&mut store.0.runtime, ty, values[at])? };
         }
         Ok(())
     }
@@ -261,17 +263,14 @@ pub(crate) unsafe fn enter<T>(
     // borrowed. The function is alive in this store, and its stub is of its type and engine. The values
     // are the caller's promise.
     let done = unsafe { runtime::call::call(whole.cast(), funcref, entry, values) };
-    done.map_err(abandoned)
+    done.map_err(|why| abandoned(&store.0.engine, why))
 }
 
 /// What an abandoned guest is to its caller: an error, or a panic that goes on.
 #[cold]
-pub(crate) fn abandoned(why: Abandon) -> Error {
+pub(crate) fn abandoned(engine: &Engine, why: Abandon) -> Error {
     match why {
-        Abandon::Trap(info) => match info.backtrace {
-            Some(trace) if !trace.is_empty() => Error::from(info.trap).context(WasmBacktrace::new(trace)),
-            _ => Error::from(info.trap),
-        },
+        Abandon::Trap(info) => WasmBacktrace::attach(engine, info.trap.into(), info.backtrace),
         Abandon::Host(error) => match error.downcast::<Error>() {
             Ok(error) => *error,
             Err(_) => unreachable!("shims note errors as `Error`"),

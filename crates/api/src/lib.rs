@@ -43,11 +43,45 @@ mod val_raw;
 #[expect(unsafe_code, reason = "loading machine code from bytes is a promise of the caller's")]
 mod module;
 mod backtrace;
+mod store;
+#[expect(unsafe_code, reason = "host functions get raw arguments, calls pass them")]
+mod func;
+#[expect(unsafe_code, reason = "raw values are references only to those who made them")]
+mod val;
+mod handle;
+mod rooted;
+mod extern_ref;
+mod gc_refs;
+#[expect(unsafe_code, reason = "promises what references are to guests")]
+mod ref_tys;
+mod externals;
+mod memory;
+#[expect(unsafe_code, reason = "turns elements into references")]
+mod table;
+#[expect(unsafe_code, reason = "turns contents into values")]
+mod global;
+#[expect(unsafe_code, reason = "runs start functions")]
+mod instance;
+mod default_value;
+#[expect(unsafe_code, reason = "passes on what the caller promises of unchecked functions")]
+mod linker;
+mod reclaim;
 
 pub use backtrace::{FrameInfo, FrameSymbol, WasmBacktrace};
 pub use engine::{Engine, EngineWeak, Precompiled};
 pub use error::{Error, OutOfMemory, Result, ToWasmtimeResult, bail, ensure, format_err};
+pub use externals::{Export, Extern};
+pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy, WasmTyList};
+pub use gc_refs::{AnyRef, ContRef, ExnRef, ExternRef, NoExtern, NoFunc};
+pub use global::Global;
+pub use instance::Instance;
+pub use linker::{InstancePre, Linker};
+pub use memory::{Memory, MemoryAccessError};
 pub use module::{Module, ModuleExport, ModuleFunction};
+pub use reclaim::{Reclaimed, Release, Scope};
+pub use rooted::{GcRef, OwnedRooted, RootScope, Rooted, RootedGcRef};
+pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
+pub use table::Table;
 pub use tenure_engine::{
     Config, ConfigError, OnProgress, OptLevel, Progress, RegallocAlgorithm, Strategy, WasmBacktraceDetails,
     WasmFeatures,
@@ -59,4 +93,5 @@ pub use types::{
 };
 pub use unknown_import::UnknownImportError;
 pub use v128::V128;
+pub use val::{Ref, Val};
 pub use val_raw::ValRaw;

@@ -70,7 +70,8 @@ impl<T: 'static> Store<T> {
     /// When the system refuses what a store needs.
     pub fn try_new(engine: &Engine, data: T) -> Result<Self> {
         let inner = engine.inner();
-        let runtime = runtime::Store::new(inner.code_space().clone(), inner.types().clone(), inner.store_config());
+        let runtime =
+            runtime::Store::new(inner.code_space().clone(), inner.types().clone(), inner.store_config());
         Ok(Self { inner: Box::new(StoreInner { runtime, engine: engine.clone(), values: Vec::new(), data }) })
     }
 

@@ -62,7 +62,12 @@ pub(crate) unsafe fn host_new_unchecked<T: 'static>(
     build(engine, &ty, shim_of::<T, _>(&unchecked), Arc::new(Counted::new(&ty, unchecked)))
 }
 
-fn build(engine: &Engine, ty: &FuncType, shim: HostShim, closure: Arc<dyn Any + Send + Sync>) -> Result<HostFunc> {
+fn build(
+    engine: &Engine,
+    ty: &FuncType,
+    shim: HostShim,
+    closure: Arc<dyn Any + Send + Sync>,
+) -> Result<HostFunc> {
     let (type_id, stubs) = engine.host_func_parts(ty)?;
     Ok(HostFunc { ty: Arc::new(ty.as_core().clone()), type_id, stubs, shim, closure })
 }
@@ -82,7 +87,7 @@ impl<F> Counted<F> {
 
 /// Runs `func` on the arguments in `cells`, and writes its results there.
 fn untyped<T: 'static>(
-    mut caller: Caller<'_, T>,
+    caller: Caller<'_, T>,
     ty: &CoreFuncType,
     func: &(impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + 'static),
     cells: &mut [Cell],
@@ -91,9 +96,8 @@ fn untyped<T: 'static>(
     let mut values = std::mem::take(&mut store.values);
     values.clear();
     for (&ty, cell) in ty.params().iter().zip(&*cells) {
-        // SAFETY: the exit stub wrote an argument for each parameter.
-        let raw = unsafe { cell.assume_init() };
-        values.push(Val::lift(&mut store.runtime, ty, raw)?);
+        // SAFETY: the exit stub wrote an argument of the parameter's type for each.
+        values.push(unsafe { Val::lift(&mut store.runtime, ty, cell.assume_init())? });
     }
     values.extend(ty.results().iter().map(|&ty| Val::zero(ty)));
     let (params, results) = values.split_at_mut(ty.params().len());
@@ -201,14 +205,8 @@ unsafe fn run<T: 'static>(
 /// Notes a host function's error, with the guest's backtrace unless it has one from further in.
 #[cold]
 fn fail<T>(store: &mut StoreInner<T>, error: Error) -> u32 {
-    let runtime = &mut store.runtime;
-    let mut error = error;
-    if runtime.config().backtraces && error.downcast_ref::<WasmBacktrace>().is_none() {
-        let trace = runtime.backtrace();
-        if !trace.is_empty() {
-            error = error.context(WasmBacktrace::new(trace));
-        }
-    }
-    runtime.abandon(Abandon::Host(Box::new(error)));
+    let trace = store.runtime.config().backtraces.then(|| store.runtime.backtrace());
+    let error = WasmBacktrace::attach(&store.engine, error, trace);
+    store.runtime.abandon(Abandon::Host(Box::new(error)));
     1
 }

@@ -74,9 +74,14 @@ impl<Params: WasmParams, Results: WasmResults> TypedFunc<Params, Results> {
 }
 
 /// Whether a function of type `found` can be called as `Params -> Results`.
-pub(super) fn check<Params: WasmParams, Results: WasmResults>(engine: &Engine, found: &FuncType) -> Result<()> {
-    let params = list(engine, "parameter", Params::List::TYPES, found.params(), |ours, its| ours.matches(its));
-    let results = list(engine, "result", Results::List::TYPES, found.results(), |ours, its| its.matches(ours));
+pub(super) fn check<Params: WasmParams, Results: WasmResults>(
+    engine: &Engine,
+    found: &FuncType,
+) -> Result<()> {
+    let params =
+        list(engine, "parameter", Params::List::TYPES, found.params(), |ours, its| ours.matches(its));
+    let results =
+        list(engine, "result", Results::List::TYPES, found.results(), |ours, its| its.matches(ours));
     params.and(results).map_err(|error| error.context(format!("type mismatch with function of type {found}")))
 }
 

@@ -193,7 +193,7 @@ unsafe impl<R: WasmRet> WasmRet for Result<R> {
 macro_rules! lists {
     ($(($($name:ident),*);)*) => {$(
         // SAFETY: each value goes to the cell of its place, by its own `lower`.
-        #[allow(unused_variables, non_snake_case, clippy::unused_unit, reason = "the empty tuple uses none of it")]
+        #[allow(unused_variables, unused_mut, non_snake_case, clippy::unused_unit, reason = "the empty tuple uses none of it")]
         unsafe impl<$($name: WasmTy),*> WasmTyList for ($($name,)*) {
             const TYPES: &'static [CoreType] = &[$($name::TYPE),*];
 
