@@ -271,7 +271,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let cases: &[(fn(&mut Config) -> &mut Config, &str)] = &[
+        type Change = fn(&mut Config) -> &mut Config;
+        let cases: &[(Change, &str)] = &[
             (|c| c.wasm_gc(true), "wasm_gc: the gc proposal is not supported yet"),
             (|c| c.wasm_threads(true), "wasm_threads: the threads proposal is not supported yet"),
             (|c| c.consume_fuel(true), "consume_fuel: fuel is not supported yet"),
