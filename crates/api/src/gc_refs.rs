@@ -61,7 +61,7 @@ gc_refs! {
 
 /// A continuation. It needs the stack-switching proposal, which is not supported yet, so that only null is there.
 #[derive(Clone, Copy, Debug)]
-pub struct ContRef(#[expect(dead_code, reason = "there are none")] Infallible);
+pub struct ContRef(Infallible);
 
 macro_rules! bottoms {
     ($($(#[$doc:meta])* $name:ident $ref_kind:ident $val_kind:ident;)*) => {$(

@@ -30,7 +30,7 @@ impl Global {
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, val: Val) -> Result<Self> {
         let store = store.as_context_mut().0;
         let core = ty.to_core(&store.engine)?;
-        let raw = val.to_core_as(&store.runtime, core.content)?;
+        let raw = val.lower(&store.runtime, core.content)?;
         Ok(Self(store.runtime.new_global(core, raw)))
     }
 
@@ -52,7 +52,7 @@ impl Global {
         let content = handle::expect(store.global(self.0)).ty().content;
         let raw = store.global_raw(self.0.addr).expect("the global was found just before");
         // SAFETY: what a global of this store holds is of the type's content.
-        expect_loaded(unsafe { Val::from_core(store, raw, content) })
+        expect_loaded(unsafe { Val::lift(store, content, raw) })
     }
 
     /// Replaces what it holds by `val`.
@@ -63,7 +63,7 @@ impl Global {
         let store = &mut store.as_context_mut().0.runtime;
         let ty = *store.global(self.0)?.ty();
         ensure!(ty.mutable, "an immutable global cannot be set");
-        let raw = val.to_core_as(store, ty.content)?;
+        let raw = val.lower(store, ty.content)?;
         store.set_global_raw(self.0.addr, raw);
         Ok(())
     }

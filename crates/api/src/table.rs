@@ -35,7 +35,7 @@ impl Table {
         if let Some(max) = core.max {
             ensure!(core.min <= max, "the minimum of {} elements is above the maximum of {max}", core.min);
         }
-        let init = init.to_core_as(&store.runtime, core.element)?;
+        let init = init.lower(&store.runtime, core.element)?;
         let table = store.runtime.new_table(core, init);
         Ok(Self(table.with_context(|| format!("a table of {} elements could not be made", core.min))?))
     }
@@ -58,7 +58,7 @@ impl Table {
         let element = handle::expect(store.table(self.0)).ty().element;
         let raw = store.table_raw(self.0.addr, index)?;
         // SAFETY: an element of a table of this store, which has elements of that type.
-        Some(expect_loaded(unsafe { Ref::from_core(store, raw, element) }))
+        Some(expect_loaded(unsafe { Ref::lift(store, element, raw) }))
     }
 
     /// Replaces element `index` by `val`.
@@ -68,7 +68,7 @@ impl Table {
     /// of another store.
     pub fn set(&self, mut store: impl AsContextMut, index: u64, val: Ref) -> Result<()> {
         let store = &mut store.as_context_mut().0.runtime;
-        let raw = val.to_core_as(store, store.table(self.0)?.ty().element)?;
+        let raw = val.lower(store, store.table(self.0)?.ty().element)?;
         if store.set_table_raw(self.0.addr, index, raw) {
             return Ok(());
         }
@@ -92,7 +92,7 @@ impl Table {
         let store = &mut store.as_context_mut().0.runtime;
         let table = store.table(self.0)?;
         let (element, size) = (table.ty().element, table.size());
-        let init = init.to_core_as(store, element)?;
+        let init = init.lower(store, element)?;
         let grown = store.grow_table_raw(self.0.addr, delta, init);
         grown.with_context(|| format!("a table of {size} elements could not grow by {delta}"))
     }
@@ -126,7 +126,7 @@ impl Table {
     /// another store. Nothing is replaced then.
     pub fn fill(&self, mut store: impl AsContextMut, dst: u64, val: Ref, len: u64) -> Result<()> {
         let store = &mut store.as_context_mut().0.runtime;
-        let raw = val.to_core_as(store, store.table(self.0)?.ty().element)?;
+        let raw = val.lower(store, store.table(self.0)?.ty().element)?;
         if store.fill_table_raw(self.0.addr, dst, raw, len) {
             return Ok(());
         }

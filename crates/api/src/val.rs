@@ -123,13 +123,13 @@ impl Val {
         let ValType::Ref(reference) = &ty else {
             let ty = ty.to_core(&store.engine).expect("numbers and vectors are of every engine");
             // SAFETY: it is no reference.
-            return expect_loaded(unsafe { Self::from_core(&mut store.runtime, raw.into(), ty) });
+            return expect_loaded(unsafe { Self::lift(&mut store.runtime, ty, raw.into()) });
         };
         match reference.heap_type().to_core(&store.engine) {
             Ok(heap) => {
                 let ty = core::ValType::Ref(core::RefType { nullable: true, heap });
                 // SAFETY: the caller vouches for `raw`.
-                expect_loaded(unsafe { Self::from_core(&mut store.runtime, raw.into(), ty) })
+                expect_loaded(unsafe { Self::lift(&mut store.runtime, ty, raw.into()) })
             }
             Err(error) if reference.heap_type().is_concrete() => panic!("{error}"),
             // Of what is not there yet there are only nulls.
@@ -218,11 +218,25 @@ impl Val {
     /// # Errors
     /// When it is of another type, or a reference of another store.
     #[inline]
-    pub(crate) fn to_core_as(&self, store: &Store, ty: core::ValType) -> Result<CoreRaw> {
+    pub(crate) fn lower(&self, store: &Store, ty: core::ValType) -> Result<CoreRaw> {
         if !self.matches_core(store, ty)? {
             return Err(self.mismatch(store, ty));
         }
         Ok(self.to_core(store)?)
+    }
+
+    /// Zero or null, for room that is written later: references that cannot be null are null too.
+    #[inline]
+    pub(crate) fn zero(ty: core::ValType) -> Self {
+        match ty {
+            core::ValType::I32 => Self::I32(0),
+            core::ValType::I64 => Self::I64(0),
+            core::ValType::F32 => Self::F32(0),
+            core::ValType::F64 => Self::F64(0),
+            core::ValType::V128 => Self::V128(V128::from(0)),
+            core::ValType::Ref(ty) if ty.heap.is_func() => Self::FuncRef(None),
+            core::ValType::Ref(_) => Self::ExternRef(None),
+        }
     }
 
     #[inline]
@@ -277,11 +291,7 @@ impl Val {
     /// # Safety
     /// `raw` came from `store` as a value of type `ty`.
     #[inline]
-    pub(crate) unsafe fn from_core(
-        store: &mut Store,
-        raw: CoreRaw,
-        ty: core::ValType,
-    ) -> Result<Self, LoadError> {
+    pub(crate) unsafe fn lift(store: &mut Store, ty: core::ValType, raw: CoreRaw) -> Result<Self, LoadError> {
         Ok(match ty {
             core::ValType::I32 => Self::I32(raw.get_i32()),
             core::ValType::I64 => Self::I64(raw.get_i64()),
@@ -420,26 +430,22 @@ impl Ref {
         Ok(self.ty(store)?.matches(ty))
     }
 
-    /// As [`Val::to_core_as`], for an element of a table.
-    pub(crate) fn to_core_as(&self, store: &Store, ty: core::RefType) -> Result<u64> {
-        let raw = Val::from(self.clone()).to_core_as(store, core::ValType::Ref(ty))?;
+    /// As [`Val::lower`], for an element of a table.
+    pub(crate) fn lower(&self, store: &Store, ty: core::RefType) -> Result<u64> {
+        let raw = Val::from(self.clone()).lower(store, core::ValType::Ref(ty))?;
         Ok(if ty.heap.is_func() { raw.get_u64() } else { raw.get_externref().into() })
     }
 
-    /// As [`Val::from_core`], for an element of a table.
+    /// As [`Val::lift`], for an element of a table.
     ///
     /// # Errors
     /// [`LoadError`] when the stubs of a function's signature cannot be made.
     ///
     /// # Safety
     /// `raw` is an element of a table of `store` whose elements have type `ty`.
-    pub(crate) unsafe fn from_core(
-        store: &mut Store,
-        raw: u64,
-        ty: core::RefType,
-    ) -> Result<Self, LoadError> {
+    pub(crate) unsafe fn lift(store: &mut Store, ty: core::RefType, raw: u64) -> Result<Self, LoadError> {
         // SAFETY: an element is the raw value of a reference, in its lower bytes.
-        let value = unsafe { Val::from_core(store, CoreRaw::u64(raw), core::ValType::Ref(ty))? };
+        let value = unsafe { Val::lift(store, core::ValType::Ref(ty), CoreRaw::u64(raw))? };
         Ok(value.ref_().expect("a value of a reference type is a reference"))
     }
 }
