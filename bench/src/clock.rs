@@ -1,0 +1,77 @@
+//! CPU time of the whole process beside wall time, and how both are taken of short pieces of work.
+
+use std::time::{Duration, Instant};
+
+use nix::time::{ClockId, clock_gettime};
+
+/// What something cost, in nanoseconds.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Cost {
+    /// CPU time of all threads of the process.
+    pub cpu: f64,
+    /// Time on the wall.
+    pub wall: f64,
+}
+
+impl Cost {
+    /// What is left when `other` is taken away: of a loop, the work in it.
+    pub fn without(self, other: Cost) -> Cost {
+        Cost { cpu: self.cpu - other.cpu, wall: self.wall - other.wall }
+    }
+
+    fn divided(self, by: u32) -> Cost {
+        Cost { cpu: self.cpu / f64::from(by), wall: self.wall / f64::from(by) }
+    }
+}
+
+/// A point in time on both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    cpu: Duration,
+    wall: Instant,
+}
+
+impl Stopwatch {
+    /// Starts to measure.
+    pub fn start() -> Self {
+        Self { wall: Instant::now(), cpu: process_cpu_time() }
+    }
+
+    /// What was used up since the start.
+    pub fn stop(self) -> Cost {
+        let cpu = process_cpu_time() - self.cpu;
+        Cost { cpu: cpu.as_nanos() as f64, wall: self.wall.elapsed().as_nanos() as f64 }
+    }
+}
+
+fn process_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("every Linux has this clock");
+    Duration::from(time)
+}
+
+/// CPU time of one batch below.
+const BATCH: f64 = 20e6;
+/// Batches of which the middle one counts.
+const BATCHES: usize = 7;
+
+/// The cost of one of the repetitions that `work(n)` makes `n` of.
+///
+/// Doubles `n` until a batch is long enough for the clocks, which warms up at the same time, then takes the median of
+/// a few batches.
+///
+/// # Errors
+/// The first error of `work`.
+pub fn repeat<E>(mut work: impl FnMut(u32) -> Result<(), E>) -> Result<Cost, E> {
+    let mut once = |repetitions| {
+        let watch = Stopwatch::start();
+        work(repetitions)?;
+        Ok(watch.stop())
+    };
+    let mut repetitions = 1;
+    while once(repetitions)?.cpu < BATCH {
+        repetitions *= 2;
+    }
+    let mut costs = (0..BATCHES).map(|_| once(repetitions)).collect::<Result<Vec<_>, E>>()?;
+    costs.sort_by(|left, right| left.cpu.total_cmp(&right.cpu));
+    Ok(costs[BATCHES / 2].divided(repetitions))
+}

@@ -1,0 +1,101 @@
+//! Measures Tenure beside `wasmtime` and `wasmi`, and writes `docs/performance.md` with its plots.
+//!
+//! ```text
+//! main ─ cases ─▶ compare ── a process a sample, in turn ──▶ sample ─▶ engine.rs (tenure, wasmtime), peer_wasmi
+//!                    └─ costs ─▶ results (kept in results.tsv) ─▶ report, plot
+//! ```
+
+mod build_time;
+mod clock;
+mod compare;
+mod machine;
+mod measures;
+mod peer_wasmi;
+mod plot;
+mod report;
+mod results;
+mod sample;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Parser;
+
+use crate::measures::EngineName;
+use crate::results::Results;
+
+/// Compare Tenure with its peers
+#[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Arguments {
+    /// Programs to run: a folder each, with program.wasm [default: shared/programs beside the repository]
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+
+    /// Only what has this name: a program's folder, or `calls`
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+
+    /// Only these engines
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    engines: Vec<EngineName>,
+
+    /// How many samples of each
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+
+    /// A first look: two samples each, printed and not kept
+    #[arg(long)]
+    quick: bool,
+
+    /// Measure building the library instead
+    #[arg(long)]
+    build: bool,
+
+    #[command(subcommand)]
+    hidden: Option<Hidden>,
+}
+
+#[derive(clap::Subcommand)]
+enum Hidden {
+    /// Take one sample: what the comparison runs in processes of their own
+    #[command(hide = true)]
+    Sample(sample::Request),
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(Hidden::Sample(request)) = &arguments.hidden {
+        return request.carry_out();
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let rounds = if arguments.quick { 2 } else { arguments.rounds };
+    let measured =
+        if arguments.build { build_time::measure(rounds)? } else { compare(&arguments, &root, rounds)? };
+
+    let setting = machine::setting();
+    if arguments.quick {
+        print!("{}", report::page(&measured, &setting));
+        return Ok(());
+    }
+    let kept = root.join("bench/results.tsv");
+    let mut results = Results::load(&kept, &setting)?;
+    results.merge(measured);
+    results.save(&kept, &setting)?;
+    report::write(&results, &setting, &root.join("docs"))?;
+    print!("{}", report::page(&results, &setting));
+    Ok(())
+}
+
+fn compare(arguments: &Arguments, root: &Path, rounds: usize) -> Result<Results> {
+    let folder = arguments.programs.clone().unwrap_or_else(|| root.join("../shared/programs"));
+    let mut cases = measures::cases(&std::path::absolute(folder)?, rounds)?;
+    if !arguments.only.is_empty() {
+        cases.retain(|case| arguments.only.contains(&case.name));
+    }
+    if cases.is_empty() {
+        bail!("nothing is called {}", arguments.only.join(" or "));
+    }
+    let engines = if arguments.engines.is_empty() { &EngineName::ALL[..] } else { &arguments.engines };
+    compare::compare(&cases, engines)
+}

@@ -1,0 +1,139 @@
+//! The measurements on `wasmi`, whose API is close to the others' but not the same.
+
+use std::hint::black_box;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use wasmi::{Caller, Engine, Instance, Linker, Module, Store, TrapCode, Val};
+use wasmi_wasi::{WasiCtx, WasiCtxBuilder, ambient_authority};
+
+use crate::clock::{Cost, Stopwatch, repeat};
+use crate::measures::Sample;
+
+struct Host {
+    wasi: WasiCtx,
+    started: Option<Stopwatch>,
+    kernel: Option<Cost>,
+}
+
+/// Compiles a program to the interpreter's code, runs it in the current directory, and measures both.
+pub fn program(wasm: &Path) -> Result<Sample> {
+    let wasm = std::fs::read(wasm)?;
+    let engine = Engine::default();
+    let watch = Stopwatch::start();
+    let module = Module::new(&engine, &wasm)?;
+    let compile = watch.stop();
+
+    let mut linker: Linker<Host> = Linker::new(&engine);
+    wasmi_wasi::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)?;
+    linker.func_wrap("bench", "start", |mut caller: Caller<'_, Host>| {
+        caller.data_mut().started = Some(Stopwatch::start());
+    })?;
+    linker.func_wrap("bench", "end", |mut caller: Caller<'_, Host>| {
+        let host = caller.data_mut();
+        host.kernel = host.started.map(Stopwatch::stop);
+    })?;
+
+    let directory = wasmi_wasi::Dir::open_ambient_dir(".", ambient_authority())?;
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.inherit_stdio().arg("program.wasm")?.preopened_dir(directory, ".")?;
+    let mut store = Store::new(&engine, Host { wasi: wasi.build(), started: None, kernel: None });
+    let instance = linker.instantiate_and_start(&mut store, &module)?;
+    let start = instance.get_typed_func::<(), ()>(&store, "_start")?;
+    if let Err(error) = start.call(&mut store, ())
+        && error.i32_exit_status() != Some(0)
+    {
+        return Err(error.into());
+    }
+    let kernel = store.data().kernel.context("the program never called bench.start and bench.end")?;
+    Ok(Sample::from([("compile", compile), ("execute", kernel)]))
+}
+
+/// Compiles a program and measures that alone.
+pub fn compile(wasm: &Path) -> Result<Sample> {
+    let wasm = std::fs::read(wasm)?;
+    let engine = Engine::default();
+    let watch = Stopwatch::start();
+    let module = Module::new(&engine, &wasm)?;
+    let compile = watch.stop();
+    drop(module);
+    Ok(Sample::from([("compile", compile)]))
+}
+
+/// Calls in both directions, traps, and instantiation.
+pub fn calls(wat: &str) -> Result<Sample> {
+    let engine = Engine::default();
+    let module = Module::new(&engine, wat)?;
+    let mut linker: Linker<u64> = Linker::new(&engine);
+    linker.func_wrap("host", "zero", || {})?;
+    linker.func_wrap("host", "three", |a: i32, b: i64, c: i32| a.wrapping_add(b as i32).wrapping_add(c))?;
+    let mut store = Store::new(&engine, 0);
+    let instance = linker.instantiate_and_start(&mut store, &module)?;
+
+    let mut sample = Sample::new();
+    let empty = instance.get_typed_func::<(), ()>(&store, "empty")?;
+    sample.insert(
+        "typed call",
+        repeat(|n| {
+            for _ in 0..n {
+                empty.call(&mut store, ())?;
+            }
+            Ok::<_, wasmi::Error>(())
+        })?,
+    );
+    let add = instance.get_typed_func::<(i32, i32), i32>(&store, "add")?;
+    sample.insert(
+        "typed call, 2 arguments",
+        repeat(|n| {
+            for at in 0..n {
+                black_box(add.call(&mut store, (at as i32, 1))?);
+            }
+            Ok::<_, wasmi::Error>(())
+        })?,
+    );
+    let add = instance.get_func(&store, "add").context("no export add")?;
+    sample.insert(
+        "untyped call",
+        repeat(|n| {
+            for at in 0..n {
+                let mut results = [Val::I32(0)];
+                add.call(&mut store, &[Val::I32(at as i32), Val::I32(1)], &mut results)?;
+                black_box(results);
+            }
+            Ok::<_, wasmi::Error>(())
+        })?,
+    );
+    let empty = looped(&mut store, instance, "loop_empty")?;
+    sample.insert("host call, 0 arguments", looped(&mut store, instance, "loop_zero")?.without(empty));
+    sample.insert("host call, 3 arguments", looped(&mut store, instance, "loop_three")?.without(empty));
+    sample.insert("trap at depth 1", trap(&mut store, instance, 1)?);
+    sample.insert("trap at depth 50", trap(&mut store, instance, 50)?);
+    let instantiate = repeat(|n| {
+        for _ in 0..n {
+            let mut store = Store::new(&engine, 0);
+            black_box(linker.instantiate_and_start(&mut store, &module)?);
+        }
+        Ok::<_, wasmi::Error>(())
+    })?;
+    sample.insert("new store and instance", instantiate);
+    Ok(sample)
+}
+
+fn looped(store: &mut Store<u64>, instance: Instance, export: &str) -> Result<Cost> {
+    let function = instance.get_typed_func::<u32, ()>(&*store, export)?;
+    Ok(repeat(|n| function.call(&mut *store, n))?)
+}
+
+fn trap(store: &mut Store<u64>, instance: Instance, depth: i32) -> Result<Cost> {
+    let trap = instance.get_typed_func::<i32, ()>(&*store, "trap")?;
+    repeat(|n| {
+        for _ in 0..n {
+            match trap.call(&mut *store, depth) {
+                Err(error) if error.as_trap_code() == Some(TrapCode::UnreachableCodeReached) => {}
+                Err(error) => return Err(anyhow!(error)),
+                Ok(()) => bail!("the guest did not trap"),
+            }
+        }
+        Ok(())
+    })
+}
