@@ -35,6 +35,9 @@ impl Engine {
         config.check()?;
         let wasm_features = config.effective_features()?;
         let tunables = config.to_tunables();
+        if tunables.signals {
+            tenure_runtime::call::install_fault_handler().map_err(EngineError::Signals)?;
+        }
         Ok(Self {
             wasm_features,
             features: wasm_features.to_features(),

@@ -3,6 +3,7 @@
 use crate::artifact::ArtifactError;
 use crate::config::ConfigError;
 use std::fmt;
+use std::io;
 use tenure_abi::ctx::ContextTooLarge;
 use tenure_code::{CompileError, ImageTooLarge};
 use tenure_module::{ParseError, ValidateError};
@@ -20,6 +21,8 @@ pub enum EngineError {
     Machine(UnsupportedMachine),
     /// There is no memory for code.
     Code(LoadError),
+    /// The system does not let faults in guest code be caught.
+    Signals(io::Error),
 }
 
 /// Why bytes did not become a module.
@@ -57,6 +60,9 @@ impl fmt::Display for EngineError {
             Self::Config(error) => error.fmt(f),
             Self::Machine(error) => error.fmt(f),
             Self::Code(error) => error.fmt(f),
+            Self::Signals(error) => {
+                write!(f, "faults in guest code cannot be caught (`signals_based_traps` can be off): {error}")
+            }
         }
     }
 }
