@@ -1,10 +1,6 @@
-//! The instructions.
-//!
-//! An instruction is at most two words: the *head* (prefix, REX, opcode, ModRM, SIB; at most seven bytes) and
-//! the *tail* (displacement and immediate; at most eight). Both are put together in registers and stored whole,
-//! so an instruction costs two stores and two checks of room, and no memory of its own.
+//! The instructions that everything needs: moves, the first arithmetic group, control flow.
 
-use super::operand::Address;
+use super::encode::{Imm, NONE, op};
 use super::{Gpr, Mem, Xmm};
 use crate::{AsmError, CodeBuffer, Label};
 
@@ -358,7 +354,7 @@ arithmetic! {
 
 impl Assembler {
     #[inline]
-    fn group1_ri(&mut self, number: u8, size: Size, dst: Gpr, value: i32) {
+    pub(super) fn group1_ri(&mut self, number: u8, size: Size, dst: Gpr, value: i32) {
         match i8::try_from(value) {
             Ok(value) => {
                 self.reg_rm(op(0x83).size(size), number, dst.number());
@@ -372,7 +368,7 @@ impl Assembler {
     }
 
     #[inline]
-    fn group1_mi(&mut self, number: u8, size: Size, dst: Mem, value: i32) {
+    pub(super) fn group1_mi(&mut self, number: u8, size: Size, dst: Mem, value: i32) {
         match i8::try_from(value) {
             Ok(_) => self.mem_rm(op(0x83).size(size), number, dst, Imm { value, count: 1 }),
             Err(_) => self.mem_rm(op(0x81).size(size), number, dst, Imm { value, count: 4 }),
@@ -568,159 +564,6 @@ impl Assembler {
     #[inline]
     pub fn movq_rx(&mut self, size: Size, dst: Gpr, src: Xmm) {
         self.reg_rm(op(0x7e).escape().prefix(0x66).size(size), src.number(), dst.number());
-    }
-}
-
-/// An opcode with what goes before it.
-#[derive(Clone, Copy)]
-struct Op {
-    code: u8,
-    /// 0x66, 0xf2, 0xf3, or 0 for none.
-    prefix: u8,
-    /// Whether 0x0f goes before `code`.
-    escape: bool,
-    /// REX.W as it stands in the prefix: 8 or 0.
-    wide: u8,
-    /// Whether REX is needed whatever the registers: `spl`, `bpl`, `sil` and `dil` are told by it.
-    force_rex: bool,
-}
-
-#[inline]
-const fn op(code: u8) -> Op {
-    Op { code, prefix: 0, escape: false, wide: 0, force_rex: false }
-}
-
-impl Op {
-    #[inline]
-    const fn prefix(self, prefix: u8) -> Op {
-        Op { prefix, ..self }
-    }
-
-    #[inline]
-    const fn escape(self) -> Op {
-        Op { escape: true, ..self }
-    }
-
-    #[inline]
-    const fn wide(self) -> Op {
-        Op { wide: 8, ..self }
-    }
-
-    #[inline]
-    const fn size(self, size: Size) -> Op {
-        match size {
-            Size::S32 => self,
-            Size::S64 => self.wide(),
-        }
-    }
-
-    /// For an operation that takes `reg` as one byte.
-    #[inline]
-    const fn byte_reg(self, reg: Gpr) -> Op {
-        Op { force_rex: matches!(reg.number(), 4..=7), ..self }
-    }
-
-    /// Prefix, REX and opcode as a word, and their number. The three numbers are those that ModRM.reg, SIB.index
-    /// and ModRM.rm (or SIB.base) will hold: their fourth bits go to REX.
-    #[inline]
-    const fn head(self, reg: u8, index: u8, rm: u8) -> (u64, usize) {
-        let mut word = self.prefix as u64;
-        let mut count = (self.prefix != 0) as usize;
-        let rex = self.wide | (reg >> 3) << 2 | (index >> 3) << 1 | rm >> 3;
-        if rex != 0 || self.force_rex {
-            word |= (0x40 | rex as u64) << (8 * count);
-            count += 1;
-        }
-        if self.escape {
-            word |= 0x0f << (8 * count);
-            count += 1;
-        }
-        word |= (self.code as u64) << (8 * count);
-        (word, count + 1)
-    }
-}
-
-/// An immediate behind a memory operand: the lowest `count` bytes of `value`.
-#[derive(Clone, Copy)]
-struct Imm {
-    value: i32,
-    count: u8,
-}
-
-const NONE: Imm = Imm { value: 0, count: 0 };
-
-impl Imm {
-    /// Puts the immediate behind a displacement of `disp_count` bytes.
-    #[inline]
-    fn behind(self, disp: i32, disp_count: usize) -> (u64, usize) {
-        let disp = u64::from(disp as u32) & ((1 << (8 * disp_count)) - 1);
-        (disp | u64::from(self.value as u32) << (8 * disp_count), disp_count + usize::from(self.count))
-    }
-}
-
-#[inline]
-const fn modrm(mode: u8, reg: u8, rm: u8) -> u8 {
-    mode << 6 | (reg & 7) << 3 | (rm & 7)
-}
-
-/// The two shapes of instruction.
-impl Assembler {
-    /// An instruction whose second operand is a register.
-    #[inline]
-    fn reg_rm(&mut self, op: Op, reg: u8, rm: u8) {
-        let (head, count) = op.head(reg, 0, rm);
-        self.buffer.put(head | u64::from(modrm(0b11, reg, rm)) << (8 * count), count + 1);
-    }
-
-    /// An instruction whose second operand is memory.
-    #[inline]
-    fn mem_rm(&mut self, op: Op, reg: u8, mem: Mem, imm: Imm) {
-        /// ModRM.rm when a SIB byte follows; SIB.index when there is no index.
-        const SIB: u8 = 0b100;
-        /// ModRM.rm, with mode 0, of a distance from the end of the instruction.
-        const RIP: u8 = 0b101;
-
-        let (base, index) = match mem.address {
-            Address::Base(base) => (base.number(), None),
-            Address::Indexed(base, index, scale) => (base.number(), Some((index.number(), scale as u8))),
-            Address::Label(label) => {
-                let (head, count) = op.head(reg, 0, 0);
-                self.buffer.put(head | u64::from(modrm(0, reg, RIP)) << (8 * count), count + 1);
-                let (tail, count) = imm.behind(mem.disp, 4);
-                self.buffer.put(tail, count);
-                self.buffer.use_rel32(label, imm.count);
-                return;
-            }
-        };
-        // Mode 0 with rbp or r13 means something else, so these two take a displacement of zero.
-        let (mode, disp_count) = match mem.disp {
-            0 if base & 7 != 5 => (0, 0),
-            -128..=127 => (1, 1),
-            _ => (2, 4),
-        };
-        let (mut head, mut count) = op.head(reg, index.map_or(0, |(index, _)| index), base);
-        // rsp and r12 in ModRM.rm announce a SIB byte, so these two need one.
-        let sib = match index {
-            Some((index, scale)) => Some(modrm(scale, index, base)),
-            None if base & 7 == SIB => Some(modrm(0, SIB, base)),
-            None => None,
-        };
-        match sib {
-            Some(sib) => {
-                let both = u64::from(modrm(mode, reg, SIB)) | u64::from(sib) << 8;
-                head |= both << (8 * count);
-                count += 2;
-            }
-            None => {
-                head |= u64::from(modrm(mode, reg, base)) << (8 * count);
-                count += 1;
-            }
-        }
-        self.buffer.put(head, count);
-        let (tail, count) = imm.behind(mem.disp, disp_count);
-        if count > 0 {
-            self.buffer.put(tail, count);
-        }
     }
 }
 

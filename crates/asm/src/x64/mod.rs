@@ -4,10 +4,17 @@
 //! `x` an SSE register, `m` memory, `i` an immediate. `mov_rm` loads, `mov_mr` stores. A leading [`Size`] or
 //! [`Width`] says how many bits take part; writing 32 bits of a general register clears the upper 32.
 
-mod inst;
-mod operand;
 mod reg;
+mod operand;
+mod inst;
+mod encode;
+mod integer;
+mod vector;
+#[cfg(test)]
+mod listing;
 
 pub use inst::{Assembler, Cond, Size, Width};
+pub use integer::{Alu, Count, Shift, Unary};
 pub use operand::{Mem, Scale};
 pub use reg::{Gpr, Xmm};
+pub use vector::{LaneShift, Sse};
