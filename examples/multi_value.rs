@@ -48,6 +48,6 @@ fn main() -> Result<()> {
     assert_eq!(results[3].unwrap_f64(), 2.75);
 
     let error = spread.call(&mut store, &[Val::I32(1)], &mut results).expect_err("it takes an f64");
-    println!("{error}");
+    println!("{error:#}");
     Ok(())
 }

@@ -73,6 +73,9 @@ fn sample(case: &Case, engine: EngineName) -> Result<Vec<(String, Cost)>> {
         .args(["sample", engine.name(), &format!("{:?}", case.work).to_lowercase()])
         .arg(&report)
         .current_dir(case.folder.as_deref().unwrap_or(scratch.path()))
+        // With these set, each error of a library takes a backtrace of the host.
+        .env_remove("RUST_BACKTRACE")
+        .env_remove("RUST_LIB_BACKTRACE")
         .stdin(Stdio::null())
         .stdout(std::fs::File::create(&printed)?)
         .stderr(Stdio::piped());

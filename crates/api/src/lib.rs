@@ -66,6 +66,8 @@ mod default_value;
 #[expect(unsafe_code, reason = "passes on what the caller promises of unchecked functions")]
 mod linker;
 mod reclaim;
+#[cfg(doctest)]
+mod guide;
 
 pub use backtrace::{FrameInfo, FrameSymbol, WasmBacktrace};
 pub use engine::{Engine, EngineWeak, Precompiled};

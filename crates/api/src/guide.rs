@@ -1,0 +1,16 @@
+//! The programs in the README and the guide, as tests of the documentation.
+
+macro_rules! pages {
+    ($($name:ident = $path:literal;)*) => {$(
+        #[doc = include_str!($path)]
+        mod $name {}
+    )*};
+}
+
+pages! {
+    readme = "../../../README.md";
+    store_and_handles = "../../../docs/guide/store-and-handles.md";
+    host_functions = "../../../docs/guide/host-functions.md";
+    linking = "../../../docs/guide/linking.md";
+    traps = "../../../docs/guide/traps.md";
+}
