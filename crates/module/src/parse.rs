@@ -36,10 +36,14 @@ pub fn parse<'a>(
     features: Features,
     registry: &TypeRegistry,
 ) -> Result<Parsed<'a>, ParseError> {
-    let mut validator = wasmparser::Validator::new_with_features(wasm_features(features));
+    let features = wasm_features(features);
+    let mut validator = wasmparser::Validator::new_with_features(features);
+    // What is malformed depends on proposals too: a memory's index is a byte where there is only one memory.
+    let mut parser = wasmparser::Parser::new(0);
+    parser.set_features(features);
     let mut sections = Sections::new(ModuleTypes::new(registry));
     let mut bodies = Vec::new();
-    for payload in wasmparser::Parser::new(0).parse_all(bytes) {
+    for payload in parser.parse_all(bytes) {
         let payload = payload?;
         if let Payload::Version { encoding: wasmparser::Encoding::Component, range, .. } = &payload {
             return Err(ParseError::Unsupported { proposal: "component-model", offset: range.start as u64 });
