@@ -1,10 +1,10 @@
 //! The driver: one decode feeds validator and translator, then Cranelift makes code of what came out.
 
-use crate::isa::{self, Cpu, Settings, UnsupportedMachine};
+use crate::isa::{Cpu, Settings, Targets, UnsupportedMachine};
 use crate::metadata;
 use crate::translate::{Buffers, Translator};
+use crate::tuning;
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use std::sync::{Mutex, PoisonError};
@@ -18,8 +18,8 @@ use wasmparser::{
 pub struct OptimizingCompiler {
     settings: Settings,
     cpu: Cpu,
-    plain: OwnedTargetIsa,
-    canonical_nans: OwnedTargetIsa,
+    plain: Targets,
+    canonical_nans: Targets,
     /// Buffers of compilations that ended; at most as many as ran at once.
     idle: Mutex<Vec<Box<Worker>>>,
 }
@@ -61,8 +61,8 @@ impl OptimizingCompiler {
     pub fn with(settings: Settings) -> Result<Self, UnsupportedMachine> {
         Ok(Self {
             cpu: Cpu::detect(),
-            plain: isa::for_host(settings, false)?,
-            canonical_nans: isa::for_host(settings, true)?,
+            plain: Targets::new(settings, false)?,
+            canonical_nans: Targets::new(settings, true)?,
             settings,
             idle: Mutex::default(),
         })
@@ -79,20 +79,20 @@ impl Compiler for OptimizingCompiler {
     }
 
     fn compile(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError> {
-        let isa = if unit.tunables.canonical_nans { &self.canonical_nans } else { &self.plain };
+        let targets = if unit.tunables.canonical_nans { &self.canonical_nans } else { &self.plain };
         let idle = self.idle().pop();
         let mut worker = idle.unwrap_or_else(|| Box::new(Worker::new()));
         // After an error the buffers are in no known state: they go.
-        let func = worker.compile(unit, self.cpu, &**isa, body)?;
+        let func = worker.compile(unit, self.cpu, targets, body)?;
         self.idle().push(worker);
         Ok(func)
     }
 
     fn fingerprint(&self) -> String {
-        let flags: Vec<_> = self.plain.isa_flags().iter().map(ToString::to_string).collect();
+        let flags: Vec<_> = self.plain.good.isa_flags().iter().map(ToString::to_string).collect();
         let tier = env!("CARGO_PKG_VERSION");
         let cranelift = cranelift_codegen::VERSION;
-        let (triple, level) = (self.plain.triple(), self.settings.effort.level());
+        let (triple, level) = (self.plain.good.triple(), self.settings.effort.level());
         format!("optimizing {tier}, cranelift {cranelift}, {triple}, {level}: {}", flags.join(" "))
     }
 }
@@ -102,7 +102,7 @@ impl Worker {
         &mut self,
         unit: CompileUnit<'_>,
         cpu: Cpu,
-        isa: &dyn cranelift_codegen::isa::TargetIsa,
+        targets: &Targets,
         body: Body<'_>,
     ) -> Result<CompiledFunc, CompileError> {
         let func = body.func;
@@ -119,10 +119,11 @@ impl Worker {
         let operators = std::mem::take(&mut self.operators);
         self.operators = translate(&mut translator, &mut validator, code.get_binary_reader(), operators)?;
         self.validator = validator.into_allocations();
-        let (buffers, vmctx) = translator.finish(isa);
+        let isa = if is_hard(&translator) { &targets.bounded } else { &targets.good };
+        let (buffers, vmctx) = translator.finish(&**isa);
         self.buffers = buffers;
 
-        self.context.compile(isa, &mut ControlPlane::default()).map_err(|error| refused(&error.inner))?;
+        self.context.compile(&**isa, &mut ControlPlane::default()).map_err(|error| refused(&error.inner))?;
         let compiled = self.context.compiled_code();
         let compiled = compiled.ok_or_else(|| CompileError::Bug("cranelift lost the code it made".into()))?;
         if !unit.tunables.signals {
@@ -137,6 +138,14 @@ impl Worker {
             meta: metadata::meta(compiled, unit.tunables.signals, vmctx),
         })
     }
+}
+
+/// Whether good code could take too long: the register allocator's time grows with the square of blocks,
+/// and of values that live at once, of which locals and operands are the measure.
+fn is_hard(translator: &Translator<'_>) -> bool {
+    let blocks = translator.builder.func.dfg.num_blocks();
+    let values = translator.locals.len() + translator.highest;
+    blocks > tuning::MOST_BLOCKS || values > tuning::MOST_VALUES
 }
 
 /// Drives validator and translator over the body that `reader` stands before.

@@ -95,10 +95,29 @@ pub struct Settings {
     pub verify: bool,
 }
 
-/// The target for this machine.
-pub(crate) fn for_host(
+/// Cranelift's targets for this machine and one setting of NaNs.
+pub(crate) struct Targets {
+    /// As good as the settings ask. Time can grow with the square of a function's size.
+    pub good: OwnedTargetIsa,
+    /// In time that grows with a function's size: nothing is optimized, registers are given out in one pass.
+    pub bounded: OwnedTargetIsa,
+}
+
+impl Targets {
+    /// The targets for this machine.
+    pub(crate) fn new(settings: Settings, canonical_nans: bool) -> Result<Self, UnsupportedMachine> {
+        let bounded = Settings { effort: Effort::Least, ..settings };
+        Ok(Self {
+            good: for_host(settings, canonical_nans, "backtracking")?,
+            bounded: for_host(bounded, canonical_nans, "single_pass")?,
+        })
+    }
+}
+
+fn for_host(
     settings: Settings,
     canonical_nans: bool,
+    registers: &str,
 ) -> Result<OwnedTargetIsa, UnsupportedMachine> {
     let failed = |error: &dyn fmt::Display| UnsupportedMachine(error.to_string());
     let mut flags = cranelift_codegen::settings::builder();
@@ -106,6 +125,7 @@ pub(crate) fn for_host(
     let verifier = if settings.verify || cfg!(debug_assertions) { "true" } else { "false" };
     for (name, value) in [
         ("opt_level", settings.effort.level()),
+        ("regalloc_algorithm", registers),
         // Code slots are reached relative to the program counter.
         ("is_pic", "true"),
         // Stack walks follow frame pointers; nothing reads unwind tables.

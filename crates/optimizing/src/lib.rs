@@ -7,6 +7,7 @@
 //! What the parts do, lowest first:
 //!
 //! ```text
+//! tuning     numbers that trade speed of code for time to compile
 //! isa        which machine we compile for
 //! abi        signatures of guest functions and builtins in Cranelift's words
 //! metadata   Cranelift's tables to ours: traps, wasm offsets, call sites, frame, relocations
@@ -28,6 +29,7 @@ mod ops;
 mod records;
 mod translate;
 mod traps;
+mod tuning;
 
 pub use compile::OptimizingCompiler;
 pub use isa::{Effort, Settings, UnsupportedMachine};

@@ -4,13 +4,13 @@ use crate::traps::trap_of;
 use cranelift_codegen::binemit;
 use cranelift_codegen::ir::function::FunctionParameters;
 use cranelift_codegen::ir::{ExternalName, StackSlot};
-use cranelift_codegen::{CompiledCode, FinalizedRelocTarget};
+use cranelift_codegen::{CompiledCode, FinalizedMachExceptionHandler, FinalizedRelocTarget};
 use std::collections::BTreeMap;
 use tenure_abi::frame::FrameShape;
 use tenure_abi::handlers::Handler;
 use tenure_abi::stack_map::StackMap;
 use tenure_code::{CallSite, CompileError, FuncMeta, Reloc, TrapSite, WasmOffset};
-use tenure_types::FuncIdx;
+use tenure_types::{FuncIdx, TagIdx};
 
 /// Where the code needs the distance to a code slot.
 pub(crate) fn relocs(code: &CompiledCode, names: &FunctionParameters) -> Result<Vec<Reloc>, CompileError> {
@@ -80,6 +80,17 @@ fn call_sites(code: &CompiledCode) -> Vec<CallSite> {
     for (offset, _, map) in code.buffer.user_stack_maps() {
         let references = map.entries().map(|(_, at)| at).collect();
         sites.entry(*offset).or_default().0 = StackMap(references);
+    }
+    for call in code.buffer.call_sites().filter(|call| !call.exception_handlers.is_empty()) {
+        let handlers = call.exception_handlers.iter().filter_map(|handler| match *handler {
+            FinalizedMachExceptionHandler::Tag(tag, target) => {
+                Some(Handler { tag: Some(TagIdx(tag.as_u32())), target })
+            }
+            FinalizedMachExceptionHandler::Default(target) => Some(Handler { tag: None, target }),
+            // Tags are a module's, and `vmctx` says of which instance.
+            FinalizedMachExceptionHandler::Context(_) => None,
+        });
+        sites.entry(call.ret_addr).or_default().1 = handlers.collect();
     }
     let site = |(code, (stack_map, handlers)): (u32, (StackMap, Vec<Handler>))| CallSite {
         code,

@@ -84,6 +84,8 @@ pub(crate) struct Translator<'a> {
     /// Where the operator lies, in bytes from the start of the module.
     pub offset: u64,
     pub stack: Vec<Value>,
+    /// The most operands there were.
+    pub highest: usize,
     pub locals: Vec<Variable>,
     /// For the arguments of one branch at a time.
     args: Vec<BlockArg>,
@@ -140,6 +142,7 @@ impl<'a> Translator<'a> {
             skipped: 0,
             offset: 0,
             stack,
+            highest: 0,
             locals,
             args,
             values,

@@ -114,3 +114,42 @@ fn the_same_input_makes_the_same_code() {
     assert_eq!(compiler.fingerprint(), OptimizingCompiler::new().unwrap().fingerprint());
     assert!(compiler.fingerprint().contains("cranelift 0."));
 }
+
+/// Whether `func` reads or writes memory without knowing that it is inside.
+fn relies_on_faults(func: &CompiledFunc) -> bool {
+    let code = disassemble(func);
+    let is_ud2 = |at: u32| code.lines().any(|line| line.trim_start() == format!("{at:x}: ud2"));
+    func.meta.traps.iter().any(|site| site.trap == Trap::MemoryOutOfBounds && !is_ud2(site.code))
+}
+
+#[test]
+fn accesses_rely_on_faults_only_where_all_that_is_outside_faults() {
+    let load = |mem: &str, index: &str, offset: u64| {
+        format!(
+            "(module (memory {mem}) (func (param {index}) (result i32) (i32.load offset={offset} (local.get 0))))"
+        )
+    };
+    let default = Tunables::default();
+    let small = Tunables { memory_reservation: 1 << 30, ..Tunables::default() };
+    for (text, tunables, relies) in [
+        (load("1", "i32", 0), &default, true),
+        (load("1", "i32", (32 << 20) - 4), &default, true),
+        (load("1", "i32", (32 << 20) - 2), &default, false),
+        (load("1", "i32", 0xffff_fffc), &default, false),
+        (load("1 (pagesize 1)", "i32", 0), &default, false),
+        (load("i64 1", "i64", 0), &default, false),
+        (load("1", "i32", 0), &small, false),
+    ] {
+        assert_eq!(relies_on_faults(&compile_wat(&text, tunables)[0]), relies, "{text}");
+    }
+}
+
+#[test]
+fn copies_of_a_small_known_length_call_nothing() {
+    let copy = |len: u32| {
+        let copy = format!("(memory.copy (local.get 0) (local.get 1) (i32.const {len}))");
+        let text = format!("(module (memory 1) (func (param i32 i32) {copy}))");
+        disassemble(&compile(&text)[0]).contains("call")
+    };
+    assert_eq!([0, 1, 128, 129].map(copy), [true, false, false, true]);
+}

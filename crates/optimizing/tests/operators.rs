@@ -227,6 +227,11 @@ fn all_operators() -> String {
             (func (result i32) (block (result i32) unreachable (loop (if (i32.const 1) (then) (else (br_table 0 1 (i32.const 0))))) i32.const 1))
         "#,
     );
+    for len in [0, 1, 2, 3, 5, 7, 8, 12, 15, 16, 17, 31, 33, 64, 127, 128, 129, 100_000] {
+        func(&mut text, "i32 i32", "", &format!("i32.const {len} memory.copy $m $imported"));
+        func(&mut text, "i32 i32", "", &format!("i32.const {len} memory.fill $m"));
+        func(&mut text, "i64 i32", "", &format!("i64.const {len} memory.fill $wide"));
+    }
     for &(params, results, ops) in PLAIN {
         ops.split_whitespace().for_each(|op| func(&mut text, params, results, op));
     }

@@ -2,15 +2,10 @@
 
 use crate::records::Region;
 use crate::translate::{Frame, FrameKind, Translator};
-use cranelift_codegen::ir::{Block, BlockCall, InstBuilder, JumpTableData, Value, condcodes::IntCC};
-use std::collections::HashMap;
+use cranelift_codegen::ir::{Block, InstBuilder};
 use tenure_abi::ValRaw;
 use tenure_code::CompileError;
-use wasmparser::{BlockType, BrTable};
-
-/// Most targets of a `br_table` besides the default: more is refused by other engines too, and costs much to
-/// compile.
-const MAX_BR_TABLE_TARGETS: u32 = 65_520;
+use wasmparser::BlockType;
 
 impl Translator<'_> {
     pub(super) fn block(&mut self, ty: BlockType) -> Result<(), CompileError> {
@@ -142,7 +137,7 @@ impl Translator<'_> {
     }
 
     /// Notes a branch to `depth`; where it goes and how many values it takes.
-    fn label(&mut self, depth: u32) -> (Block, usize) {
+    pub(super) fn label(&mut self, depth: u32) -> (Block, usize) {
         let frame = self.frame(depth);
         frame.branched = true;
         (frame.target, frame.arity)
@@ -164,51 +159,6 @@ impl Translator<'_> {
         self.branch_if(condition, block, arity, next);
         self.builder.seal_block(next);
         self.builder.switch_to_block(next);
-    }
-
-    pub(super) fn br_table(&mut self, table: &BrTable<'_>) -> Result<(), CompileError> {
-        if table.len() > MAX_BR_TABLE_TARGETS {
-            let limit = MAX_BR_TABLE_TARGETS.into();
-            return Err(CompileError::TooLarge { what: "targets of one br_table", limit });
-        }
-        let index = self.pop();
-        // One block a distinct label: Cranelift splits edges by entry, and values would move in each.
-        let mut blocks: HashMap<u32, Block> = HashMap::new();
-        let mut order = Vec::new();
-        let mut entries = Vec::with_capacity(table.len() as usize);
-        for depth in table.targets().chain([Ok(table.default())]) {
-            let depth = depth.map_err(tenure_module::ValidateError::from)?;
-            let block = *blocks.entry(depth).or_insert_with(|| {
-                order.push(depth);
-                self.builder.create_block()
-            });
-            entries.push(block);
-        }
-        let default = entries.pop().expect("the default is the last entry");
-        self.dispatch(index, &entries, default, order.len());
-        for depth in order {
-            let block = blocks[&depth];
-            self.builder.seal_block(block);
-            self.builder.switch_to_block(block);
-            let (target, arity) = self.label(depth);
-            self.jump(target, arity);
-        }
-        self.reachable = false;
-        Ok(())
-    }
-
-    /// Ends the block with a jump to `entries[index]`, or to `default`.
-    fn dispatch(&mut self, index: Value, entries: &[Block], default: Block, _distinct: usize) {
-        if let [only] = *entries {
-            let other = self.builder.ins().icmp_imm_s(IntCC::NotEqual, index, 0);
-            self.builder.ins().brif(other, default, &[], only, &[]);
-            return;
-        }
-        let pool = &mut self.builder.func.dfg.value_lists;
-        let calls: Vec<_> = entries.iter().map(|&block| BlockCall::new(block, [], pool)).collect();
-        let default = BlockCall::new(default, [], pool);
-        let table = self.builder.create_jump_table(JumpTableData::new(default, &calls));
-        self.builder.ins().br_table(index, table);
     }
 
     pub(super) fn return_(&mut self) {

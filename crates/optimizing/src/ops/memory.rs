@@ -71,15 +71,22 @@ impl Translator<'_> {
             // No module with arrays becomes one of ours.
             MemArgTarget::Array(_) => MemIdx(0),
         };
+        self.access_at(mem, memarg.offset, index, bytes)
+    }
+
+    /// The access of `bytes` bytes at `index + offset` of `mem`.
+    pub(super) fn access_at(&mut self, mem: MemIdx, offset: u64, index: Value, bytes: u32) -> Access {
         let ty = self.unit.module.mem_type(mem);
         let plan = self.unit.tunables.memory_plan(ty);
         let index = self.to_i64(index);
-        let end = memarg.offset.checked_add(u64::from(bytes));
+        let end = offset.checked_add(u64::from(bytes));
 
         // The highest byte a 32-bit index reaches.
         let reach = end.and_then(|end| end.checked_add(u64::from(u32::MAX)));
         let faults = self.unit.tunables.signals
             && !ty.is_64
+            // The machine's pages divide the memory's.
+            && ty.page_size_log2 == 16
             && plan.reserved > u64::from(u32::MAX)
             && reach.is_some_and(|reach| reach <= plan.reserved.saturating_add(plan.guard));
         if !faults {
@@ -89,11 +96,10 @@ impl Translator<'_> {
         let flags = flags.with_trap_code(faults.then_some(trap_code(Trap::MemoryOutOfBounds)));
         let base = self.mem_base(mem);
         let address = self.builder.ins().iadd(base, index);
-        match i32::try_from(memarg.offset) {
+        match i32::try_from(offset) {
             Ok(offset) => Access { address, offset, flags },
             Err(_) => {
-                // An offset is an unsigned number here, whatever its highest bit.
-                let offset = self.builder.ins().iconst(types::I64, memarg.offset.cast_signed());
+                let offset = self.builder.ins().iconst(types::I64, offset.cast_signed());
                 let address = self.builder.ins().iadd(address, offset);
                 Access { address, offset: 0, flags }
             }
@@ -189,31 +195,5 @@ impl Translator<'_> {
         let old = old.expect("the builtin has a value");
         let old = self.to_index(old, self.unit.module.mem_type(mem).is_64);
         self.push(old);
-    }
-
-    fn memory_copy(&mut self, to: MemIdx, from: MemIdx) {
-        let [dst, src, len] = self.pop_range();
-        let to = self.i32_const(to.0.cast_signed());
-        let from = self.i32_const(from.0.cast_signed());
-        self.builtin(Builtin::MemoryCopy, &[to, from, dst, src, len]);
-    }
-
-    fn memory_fill(&mut self, mem: MemIdx) {
-        let (dst, byte, len) = self.pop3();
-        let (dst, len) = (self.to_i64(dst), self.to_i64(len));
-        let mem = self.i32_const(mem.0.cast_signed());
-        self.builtin(Builtin::MemoryFill, &[mem, dst, byte, len]);
-    }
-
-    fn memory_init(&mut self, mem: MemIdx, data: DataIdx) {
-        let [dst, src, len] = self.pop_range();
-        let mem = self.i32_const(mem.0.cast_signed());
-        let data = self.i32_const(data.0.cast_signed());
-        self.builtin(Builtin::MemoryInit, &[mem, data, dst, src, len]);
-    }
-
-    fn data_drop(&mut self, data: DataIdx) {
-        let data = self.i32_const(data.0.cast_signed());
-        self.builtin(Builtin::DataDrop, &[data]);
     }
 }

@@ -3,6 +3,8 @@
 //! [`operator`] takes what works on control, calls and the instance; the rest goes by the family that knows
 //! it: [`numeric`], [`float`], [`memory`], [`simd`].
 
+mod br_table;
+mod bulk;
 mod call;
 mod control;
 mod float;
@@ -28,6 +30,7 @@ impl Translator<'_> {
             return Ok(());
         }
         self.offset = offset;
+        self.highest = self.highest.max(self.stack.len());
         // `u32::MAX` stands for none, here as in our tables; modules are shorter.
         let location = u32::try_from(offset).unwrap_or(u32::MAX);
         self.builder.set_srcloc(cranelift_codegen::ir::SourceLoc::new(location));

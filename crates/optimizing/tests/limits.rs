@@ -1,0 +1,74 @@
+//! Large functions compile, or are refused, in time that grows with their size.
+
+mod support;
+
+use std::time::{Duration, Instant};
+use support::compile_bytes;
+use tenure_code::{CompileError, Tunables};
+
+/// Far more than any of these takes on a slow machine, far less than what grows with a square would.
+const LONG: Duration = Duration::from_secs(30);
+
+/// Compiles the one function of a module.
+fn compile(text: &str) -> Result<usize, CompileError> {
+    let bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
+    let start = Instant::now();
+    let func = compile_bytes(&bytes, &Tunables::default()).1.remove(0);
+    let took = start.elapsed();
+    assert!(took < LONG, "{took:?}");
+    func.map(|func| func.code.len())
+}
+
+#[test]
+fn fifty_thousand_locals_that_all_live() {
+    let locals = 49_999;
+    let add = |local| format!("(local.set {local} (i32.add (local.get {local}) (i32.const 1)))");
+    let adds: String = (1..=locals).map(add).collect();
+    let declared = "i32 ".repeat(locals);
+    compile(&format!(
+        "(module (func (param i32) (result i32) (local {declared}) (loop $l {adds} (br_if $l (local.get 0))) (local.get 5)))"
+    ))
+    .unwrap();
+}
+
+#[test]
+fn sixty_thousand_blocks() {
+    let block = "(block (br_if 0 (local.get 0)) (local.set 0 (i32.add (local.get 0) (i32.const 1))))";
+    let blocks = block.repeat(60_000);
+    compile(&format!("(module (func (param i32) (result i32) {blocks} (local.get 0)))")).unwrap();
+}
+
+#[test]
+fn twenty_thousand_operands() {
+    let count = 20_000;
+    let (pushes, adds) = ("local.get 0 call 0 ".repeat(count), "i32.add ".repeat(count - 1));
+    compile(&format!("(module (func (param i32) (result i32) {pushes} {adds}))")).unwrap();
+}
+
+#[test]
+fn deep_nesting() {
+    for construct in ["block", "loop", "local.get 0 if"] {
+        let opened = format!("{construct} ").repeat(10_000);
+        let closed = "end ".repeat(10_000);
+        compile(&format!("(module (func (param i32) {opened} local.get 0 br_if 0 {closed}))")).unwrap();
+    }
+}
+
+#[test]
+fn tables_of_branches_up_to_the_limit() {
+    let table = |targets: usize| {
+        let targets: String = (0..targets).map(|at| format!("{} ", at % 50)).collect();
+        let (opened, closed) = ("block ".repeat(50), "end ".repeat(50));
+        compile(&format!("(module (func (param i32) {opened} local.get 0 br_table {targets} 0 {closed}))"))
+    };
+    assert!(table(65_520).is_ok());
+    assert!(matches!(table(65_521), Err(CompileError::TooLarge { limit: 65_520, .. })));
+}
+
+#[test]
+fn many_globals_do_not_use_up_tables() {
+    let count = 70_000;
+    let globals = "(global (mut i32) (i32.const 0))".repeat(count);
+    let sets: String = (0..count).map(|at| format!("(global.set {at} (i32.const {at}))")).collect();
+    compile(&format!("(module {globals} (func {sets}))")).unwrap();
+}
