@@ -319,12 +319,12 @@ impl<'a> Translator<'a> {
     }
 
     /// `value`, an `i32` or `i64`, zero-extended to an `i64`.
-    pub(crate) fn to_i64(&mut self, value: Value) -> Value {
+    pub(crate) fn zero_extended(&mut self, value: Value) -> Value {
         if self.type_of(value) == types::I64 { value } else { self.builder.ins().uextend(types::I64, value) }
     }
 
     /// `value`, an `i64`, in the width of indices of a memory or table.
-    pub(crate) fn to_index(&mut self, value: Value, is_64: bool) -> Value {
+    pub(crate) fn narrowed(&mut self, value: Value, is_64: bool) -> Value {
         if is_64 { value } else { self.builder.ins().ireduce(types::I32, value) }
     }
 

@@ -26,7 +26,7 @@ fn pieces(len: u32, vectors: bool) -> Vec<Piece> {
     let Some(&ty) = widths.iter().find(|ty| ty.bytes() <= len) else { return Vec::new() };
     let width = ty.bytes();
     let mut pieces: Vec<_> = (0..len / width).map(|at| Piece { at: (at * width) as i32, ty }).collect();
-    if len % width != 0 {
+    if !len.is_multiple_of(width) {
         // The narrowest that covers the rest, ending where the range ends.
         let ty = widths.iter().rev().copied().find(|ty| ty.bytes() >= len % width).unwrap_or(ty);
         pieces.push(Piece { at: (len - ty.bytes()) as i32, ty });
@@ -48,7 +48,7 @@ impl Translator<'_> {
             }
             return;
         }
-        let [dst, src, len] = [dst, src, len].map(|value| self.to_i64(value));
+        let [dst, src, len] = [dst, src, len].map(|value| self.zero_extended(value));
         let to = self.i32_const(to.0.cast_signed());
         let from = self.i32_const(from.0.cast_signed());
         self.builtin(Builtin::MemoryCopy, &[to, from, dst, src, len]);
@@ -65,7 +65,7 @@ impl Translator<'_> {
             }
             return;
         }
-        let (dst, len) = (self.to_i64(dst), self.to_i64(len));
+        let (dst, len) = (self.zero_extended(dst), self.zero_extended(len));
         let mem = self.i32_const(mem.0.cast_signed());
         self.builtin(Builtin::MemoryFill, &[mem, dst, byte, len]);
     }

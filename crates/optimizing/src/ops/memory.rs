@@ -78,7 +78,7 @@ impl Translator<'_> {
     pub(super) fn access_at(&mut self, mem: MemIdx, offset: u64, index: Value, bytes: u32) -> Access {
         let ty = self.unit.module.mem_type(mem);
         let plan = self.unit.tunables.memory_plan(ty);
-        let index = self.to_i64(index);
+        let index = self.zero_extended(index);
         let end = offset.checked_add(u64::from(bytes));
 
         // The highest byte a 32-bit index reaches.
@@ -183,17 +183,17 @@ impl Translator<'_> {
         let ty = *self.unit.module.mem_type(mem);
         let bytes = self.mem_bytes(mem);
         let pages = self.builder.ins().ushr_imm_u(bytes, i64::from(ty.page_size_log2));
-        let pages = self.to_index(pages, ty.is_64);
+        let pages = self.narrowed(pages, ty.is_64);
         self.push(pages);
     }
 
     pub(super) fn memory_grow(&mut self, mem: MemIdx) {
         let delta = self.pop();
-        let delta = self.to_i64(delta);
+        let delta = self.zero_extended(delta);
         let mem_value = self.i32_const(mem.0.cast_signed());
         let old = self.builtin(Builtin::MemoryGrow, &[mem_value, delta]);
         let old = old.expect("the builtin has a value");
-        let old = self.to_index(old, self.unit.module.mem_type(mem).is_64);
+        let old = self.narrowed(old, self.unit.module.mem_type(mem).is_64);
         self.push(old);
     }
 }

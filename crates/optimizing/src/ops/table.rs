@@ -14,7 +14,7 @@ impl Translator<'_> {
 
     /// The address of an element that is known to be there, once `index` is checked.
     fn element_address(&mut self, index: Value, table: TableIdx) -> Value {
-        let index = self.to_i64(index);
+        let index = self.zero_extended(index);
         let len = self.table_len(table);
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
         self.trap_if(outside, Trap::TableOutOfBounds);
@@ -47,23 +47,23 @@ impl Translator<'_> {
 
     pub(super) fn table_size(&mut self, table: TableIdx) {
         let len = self.table_len(table);
-        let len = self.to_index(len, self.unit.module.table_type(table).is_64);
+        let len = self.narrowed(len, self.unit.module.table_type(table).is_64);
         self.push(len);
     }
 
     pub(super) fn table_grow(&mut self, table: TableIdx) {
         let (init, delta) = self.pop2();
-        let (init, delta) = (self.to_i64(init), self.to_i64(delta));
+        let (init, delta) = (self.zero_extended(init), self.zero_extended(delta));
         let table_value = self.i32_const(table.0.cast_signed());
         let old = self.builtin(Builtin::TableGrow, &[table_value, delta, init]);
         let old = old.expect("the builtin has a value");
-        let old = self.to_index(old, self.unit.module.table_type(table).is_64);
+        let old = self.narrowed(old, self.unit.module.table_type(table).is_64);
         self.push(old);
     }
 
     pub(super) fn table_fill(&mut self, table: TableIdx) {
         let (at, init, len) = self.pop3();
-        let (at, init, len) = (self.to_i64(at), self.to_i64(init), self.to_i64(len));
+        let (at, init, len) = (self.zero_extended(at), self.zero_extended(init), self.zero_extended(len));
         let table = self.i32_const(table.0.cast_signed());
         self.builtin(Builtin::TableFill, &[table, at, init, len]);
     }
@@ -90,6 +90,6 @@ impl Translator<'_> {
     /// Pops destination, source and length, each as an `i64`.
     pub(super) fn pop_range(&mut self) -> [Value; 3] {
         let (dst, src, len) = self.pop3();
-        [self.to_i64(dst), self.to_i64(src), self.to_i64(len)]
+        [self.zero_extended(dst), self.zero_extended(src), self.zero_extended(len)]
     }
 }
