@@ -165,14 +165,33 @@ pub(crate) fn instantiate<T: 'static>(
     let note = Box::new(module.clone());
     runtime.instance_mut(instance)?.set_note(note);
 
+    match initialize(&mut store, module, instance) {
+        Ok(()) => {
+            store.0.runtime.instantiated(instance.addr);
+            Ok(Instance(instance))
+        }
+        Err(error) => {
+            store.0.runtime.not_instantiated();
+            Err(error)
+        }
+    }
+}
+
+/// Applies segments and runs the start function.
+fn initialize<T: 'static>(
+    store: &mut StoreContextMut<'_, T>,
+    module: &Module,
+    instance: Handle<ModuleInst>,
+) -> Result<()> {
+    let runtime = &mut store.0.runtime;
     runtime.apply_segments(instance.addr).map_err(|error| explain(module, error))?;
     if let Some(start) = module.core().start {
         let start = Instance(instance).export(runtime, ExternIdx::Func(start));
         let start = start.into_func().expect("the start function is a function");
         // SAFETY: a start function takes and returns nothing.
-        unsafe { func::enter(&mut store, start.0, std::ptr::null_mut())? };
+        unsafe { func::enter(store, start.0, std::ptr::null_mut())? };
     }
-    Ok(Instance(instance))
+    Ok(())
 }
 
 fn module_of(instance: &ModuleInst) -> &Module {

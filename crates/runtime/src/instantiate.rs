@@ -81,7 +81,9 @@ impl Store {
         Ok(())
     }
 
-    /// Makes an instance: context, memories, tables, globals. Segments are not applied, nothing was run.
+    /// Makes an instance: context, memories, tables, globals. Segments are not applied, nothing was run. The host
+    /// does not hold it yet: [`Store::instantiated`] or [`Store::not_instantiated`] is to follow, with no
+    /// reclamation in between.
     ///
     /// # Errors
     /// [`InstantiateError`]; the store is as before.
@@ -200,8 +202,6 @@ impl Store {
         for &global in &inst.globals[parsed.imported_globals as usize..] {
             self.globals.get_mut(global).expect("taken in just now").home = Some(addr);
         }
-        self.claim(addr);
-        self.reclaim_if_due();
         addr
     }
 
@@ -242,6 +242,19 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// The instance was initialized: the host holds it from now on.
+    pub fn instantiated(&mut self, addr: InstAddr) {
+        self.claim(addr);
+        self.reclaim_if_due();
+    }
+
+    /// The instance could not be initialized: it lives as long as something that it was written into reaches
+    /// its functions, and no longer.
+    pub fn not_instantiated(&mut self) {
+        self.released += 1;
+        self.reclaim_if_due();
     }
 
     fn address(&self, addr: InstAddr, module: &LoadedModule, offset: &ConstExpr, is_64: bool) -> u64 {
