@@ -25,6 +25,9 @@ pub fn wasm_features(features: Features) -> WasmFeatures {
         (Feature::Memory64, WasmFeatures::MEMORY64),
         (Feature::ExtendedConst, WasmFeatures::EXTENDED_CONST),
         (Feature::FunctionReferences, WasmFeatures::FUNCTION_REFERENCES),
+        // Version 3.0 has recursion groups of function types, and constant expressions that read the module's own
+        // globals; they need no collector. What does is refused as it is read.
+        (Feature::FunctionReferences, WasmFeatures::GC),
         (Feature::CustomPageSizes, WasmFeatures::CUSTOM_PAGE_SIZES),
         (Feature::WideArithmetic, WasmFeatures::WIDE_ARITHMETIC),
     ];
