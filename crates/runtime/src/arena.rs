@@ -85,6 +85,10 @@ impl<T> Arena<T> {
         self.slots.iter().filter_map(|slot| slot.value.as_ref())
     }
 
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().filter_map(|slot| slot.value.as_mut())
+    }
+
     /// Addresses of all values.
     pub fn addrs(&self) -> impl Iterator<Item = Addr<T>> {
         let full = self.slots.iter().enumerate().filter(|(_, slot)| slot.value.is_some());

@@ -79,19 +79,24 @@ pub(crate) struct Activation {
     pub entry_fp: usize,
     entry_sp: usize,
     caller: *mut VmCtxHeader,
-    stack_limit: usize,
-    current: *mut VmStore,
+}
+
+/// What calls need of the thread that makes them.
+struct Thread {
+    /// The store whose guest runs, or null: for the fault handler.
+    current: Cell<*mut VmStore>,
+    /// Lowest address that a guest's stack pointer may have; 0 until it was found out.
+    lowest: Cell<usize>,
 }
 
 thread_local! {
-    /// The store whose guest runs on this thread, for the fault handler.
-    static CURRENT: Cell<*mut VmStore> = const { Cell::new(ptr::null_mut()) };
+    static THREAD: Thread = const { Thread { current: Cell::new(ptr::null_mut()), lowest: Cell::new(0) } };
 }
 
 /// The store whose guest runs on this thread, or null.
 #[inline]
 pub(crate) fn current() -> *mut VmStore {
-    CURRENT.get()
+    THREAD.with(|thread| thread.current.get())
 }
 
 /// Calls the function of `funcref` through `entry`, its signature's entry stub. Arguments are read from
@@ -114,9 +119,39 @@ pub unsafe fn call(
     values: *mut ValRaw,
 ) -> Result<(), Abandon> {
     // SAFETY: the caller vouches for the store; its context is alive as long as it.
-    let vm = unsafe { (*store).vm() };
-    // SAFETY: as above; no guest of the store runs while this reads and writes its context.
-    let saved = unsafe {
+    let (vm, active) = unsafe { ((*store).vm(), (*store).is_active()) };
+    let status = if active {
+        // SAFETY: passed on from the caller.
+        unsafe { call_nested(store, funcref, entry, values) }
+    } else {
+        // SAFETY: no guest of the store runs while this writes its context; the rest is passed on.
+        unsafe {
+            (*vm).stack_limit = outermost_limit(&*store);
+            let status = run(store, funcref, entry, values);
+            (*vm).entry_fp = 0;
+            status
+        }
+    };
+    if status == 0 {
+        return Ok(());
+    }
+    // SAFETY: the caller vouches for the store.
+    Err(reason(unsafe { &mut *store }, status))
+}
+
+/// A call from a host function that a guest of the same store has called.
+///
+/// # Safety
+/// As [`call`].
+unsafe fn call_nested(
+    store: *mut Store,
+    funcref: NonNull<VmFuncRef>,
+    entry: usize,
+    values: *mut ValRaw,
+) -> u32 {
+    // SAFETY: the store is the caller's; its guest waits for the host function that makes this call.
+    unsafe {
+        let vm = (*store).vm();
         let saved = Activation {
             outer: (*store).outer,
             exit_pc: (*vm).last_exit_pc,
@@ -124,49 +159,42 @@ pub unsafe fn call(
             entry_fp: (*vm).entry_fp,
             entry_sp: (*vm).entry_sp,
             caller: (*vm).caller,
-            stack_limit: (*vm).stack_limit,
-            current: CURRENT.replace(vm),
         };
-        (*vm).host = store.cast();
-        (*vm).caller = ptr::null_mut();
-        saved
-    };
-    let sp = current_sp();
-    // SAFETY: as above.
-    let entered = unsafe {
-        if saved.entry_fp == 0 {
-            (*vm).stack_limit = outermost_limit(&(*store), sp);
-        }
         (*store).outer = &raw const saved;
-        sp > (*vm).stack_limit
-    };
-    let status = if entered {
-        // SAFETY: the record is alive, so its slot and context are; `entry` is the address of a stub of this
-        // signature, made for this type of function.
-        unsafe {
-            let code = (*(*funcref.as_ptr()).slot).load(Ordering::Acquire);
-            let entry: EntryStub = std::mem::transmute::<usize, EntryStub>(entry);
-            entry(vm, (*funcref.as_ptr()).vmctx, code, values)
-        }
-    } else {
-        STATUS_STACK
-    };
-    CURRENT.set(saved.current);
-    // SAFETY: as above; the call is over.
-    unsafe {
+        let status = run(store, funcref, entry, values);
+        (*store).outer = saved.outer;
         (*vm).last_exit_pc = saved.exit_pc;
         (*vm).last_exit_fp = saved.exit_fp;
         (*vm).entry_fp = saved.entry_fp;
         (*vm).entry_sp = saved.entry_sp;
         (*vm).caller = saved.caller;
-        (*vm).stack_limit = saved.stack_limit;
-        (*store).outer = saved.outer;
+        status
     }
-    if status == 0 {
-        return Ok(());
+}
+
+/// Enters the guest, with this thread's current store set meanwhile.
+///
+/// # Safety
+/// As [`call`]; the stack limit is set.
+#[inline]
+unsafe fn run(store: *mut Store, funcref: NonNull<VmFuncRef>, entry: usize, values: *mut ValRaw) -> u32 {
+    // SAFETY: the record is alive, so its slot and context are; `entry` is the address of a stub of this
+    // signature, made for this type of function.
+    unsafe {
+        let vm = (*store).vm();
+        if current_sp() <= (*vm).stack_limit {
+            return STATUS_STACK;
+        }
+        (*store).entries += 1;
+        (*vm).host = store.cast();
+        (*vm).caller = ptr::null_mut();
+        let before = THREAD.with(|thread| thread.current.replace(vm));
+        let code = (*(*funcref.as_ptr()).slot).load(Ordering::Acquire);
+        let entry: EntryStub = std::mem::transmute::<usize, EntryStub>(entry);
+        let status = entry(vm, (*funcref.as_ptr()).vmctx, code, values);
+        THREAD.with(|thread| thread.current.set(before));
+        status
     }
-    // SAFETY: the caller vouches for the store.
-    Err(reason(unsafe { &mut *store }, status))
 }
 
 /// What [`call`] notes when there is no stack to enter with; stubs return 0 or 1.
@@ -180,21 +208,29 @@ fn reason(store: &mut Store, status: u32) -> Abandon {
     store.abandoned.take().expect("whoever abandons a guest notes why")
 }
 
-/// How far down the guest may go when it is entered from stack address `sp` with no call of its store active.
+/// How far down the guest may go when it is entered with no call of its store active.
 #[inline]
-fn outermost_limit(store: &Store, sp: usize) -> usize {
-    let config = store.config();
-    if config.tunables.signals {
-        // Where the system refuses a signal stack, a fault ends the process as it would without us.
-        let _ = tenure_sys::signals::ensure_alt_stack();
+fn outermost_limit(store: &Store) -> usize {
+    let mut lowest = THREAD.with(|thread| thread.lowest.get());
+    if lowest == 0 {
+        lowest = prepare_thread();
     }
-    let wanted = sp.saturating_sub(config.max_wasm_stack);
+    let sp = current_sp();
+    let wanted = sp.saturating_sub(store.config().max_wasm_stack);
+    // On a stack that is not the thread's own its bounds say nothing.
+    if lowest < sp { wanted.max(lowest) } else { wanted }
+}
+
+/// Finds out how far down guests may go on this thread, and gets it ready for faults.
+#[cold]
+fn prepare_thread() -> usize {
+    // Where the system refuses a signal stack, a fault ends the process as it would without us.
+    let _ = tenure_sys::signals::ensure_alt_stack();
     let stack = thread_stack();
-    if !stack.contains(sp) {
-        return wanted;
-    }
     let reserve = HOST_RESERVE.min((stack.high - stack.low) / 3);
-    wanted.max(stack.low + reserve)
+    let lowest = if stack.contains(current_sp()) { stack.low + reserve } else { 1 };
+    THREAD.with(|thread| thread.lowest.set(lowest));
+    lowest
 }
 
 impl Store {
@@ -205,8 +241,10 @@ impl Store {
     }
 
     /// Whether a call is active in the store.
+    #[inline]
     pub fn is_active(&self) -> bool {
-        !self.outer.is_null()
+        // SAFETY: the store's own context.
+        unsafe { (*self.vm()).entry_fp != 0 }
     }
 
     /// The guest frames of the active calls, innermost first: for a host function.

@@ -1,6 +1,7 @@
 //! An engine's executable memory: stubs, the code of loaded modules, and the slots that calls go through.
 
 use crate::loaded::LoadedModule;
+use crate::memory_pool::MemoryPool;
 use crate::ranges::Ranges;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -30,6 +31,8 @@ pub struct CodeSpace {
     builtins: Box<[usize]>,
     unwind: usize,
     fault: usize,
+    /// Address space of memories that went.
+    memories: Arc<MemoryPool>,
     /// Loaded modules by the address of their first byte of code.
     modules: RwLock<BTreeMap<usize, Weak<LoadedModule>>>,
 }
@@ -113,6 +116,7 @@ impl CodeSpace {
             builtins: Box::default(),
             unwind: 0,
             fault: 0,
+            memories: Arc::default(),
             modules: RwLock::default(),
         };
         space.unwind = space.add_stub(&tenure_stubs::unwind())?;
@@ -128,6 +132,11 @@ impl CodeSpace {
     pub(crate) fn code_range(&self) -> (usize, usize) {
         let start = self.pages.exec_base() as usize;
         (start, start + self.pages.code_len())
+    }
+
+    /// Where memories come from, and go.
+    pub(crate) fn memories(&self) -> &Arc<MemoryPool> {
+        &self.memories
     }
 
     /// Builtins' stubs by number; lives as long as `self`.

@@ -10,7 +10,7 @@ use crate::global::GlobalInst;
 use crate::imports::{Extern, ImportError, check_import};
 use crate::instance::ModuleInst;
 use crate::loaded::LoadedModule;
-use crate::memory::{GrowError, MemInst};
+use crate::memory::{GrowError, MemInst, NewMemory};
 use crate::store::Store;
 use crate::table::{TableInst, TableTooLarge};
 use crate::vm_ctx::VmCtx;
@@ -156,8 +156,16 @@ impl Store {
         for at in parsed.imported_mems..parsed.mems.len() as u32 {
             let ty = *parsed.mem_type(MemIdx(at));
             let plan = module.tunables().memory_plan(&ty);
+            let image = module.images().map(|images| &images[(at - parsed.imported_mems) as usize]);
+            let new = NewMemory {
+                ty,
+                plan,
+                pool: self.space().memories(),
+                image: image.map(|image| (image, &*parsed.bytes)),
+                entries: self.entries,
+            };
             // SAFETY: an own record of the context, which the instance keeps as long as the memory lives.
-            let mem = unsafe { MemInst::new(ty, plan, Some(ctx.mem(layout, MemIdx(at)))) };
+            let mem = unsafe { MemInst::new(new, Some(ctx.mem(layout, MemIdx(at)))) };
             own.mems.push(mem.map_err(InstantiateError::Memory)?);
         }
         for at in parsed.imported_tables..parsed.tables.len() as u32 {
@@ -230,6 +238,11 @@ impl Store {
         }
         for (at, data) in parsed.datas.iter().enumerate() {
             if let DataMode::Active { mem, offset } = &data.mode {
+                if module.images().is_some() {
+                    // It stands in the memory since that was made.
+                    self.instances.get_mut(addr).expect("made just before").dropped_datas[at] = true;
+                    continue;
+                }
                 let offset = self.address(addr, &module, offset, parsed.mem_type(*mem).is_64);
                 let bytes = parsed.data(data);
                 let mem = self.instances.get(addr).expect("made just before").mems[mem.at()];

@@ -22,6 +22,9 @@ mod backtrace;
 mod builtins;
 #[expect(unsafe_code, reason = "enters compiled code")]
 pub mod call;
+mod image;
+#[expect(unsafe_code, reason = "clears what a guest may have written")]
+mod memory_pool;
 #[expect(unsafe_code, reason = "writes and frees executable memory")]
 mod code_space;
 mod const_eval;

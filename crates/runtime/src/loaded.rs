@@ -1,6 +1,7 @@
 //! A module whose code is in memory, ready to be instantiated.
 
 use crate::code_space::{CodeSpace, LoadError};
+use crate::image::{MemImage, images};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use tenure_abi::CtxLayout;
@@ -20,6 +21,8 @@ pub struct LoadedModule {
     tunables: Tunables,
     image: CodeImage,
     type_ids: Box<[u32]>,
+    /// Initial contents of the own memories, when they are known.
+    images: Option<Box<[Arc<MemImage>]>>,
     space: Arc<CodeSpace>,
     code_at: usize,
     slots_at: usize,
@@ -50,11 +53,22 @@ impl LoadedModule {
                 return Err(error);
             }
         };
+        let images = images(&module);
         let type_ids = module.types.iter().map(|id| id.0).collect();
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         // From here on dropping `loaded` gives everything back.
-        let loaded =
-            Self { id, module, layout, tunables, image, type_ids, space: space.clone(), code_at, slots_at };
+        let loaded = Self {
+            id,
+            module,
+            layout,
+            tunables,
+            image,
+            type_ids,
+            images,
+            space: space.clone(),
+            code_at,
+            slots_at,
+        };
         let text = loaded.relocated()?;
         // SAFETY: the room was taken just now, and nobody knows of it yet.
         unsafe { space.write_code(code_at, &text)? };
@@ -117,6 +131,11 @@ impl LoadedModule {
     /// The engine's code memory.
     pub fn space(&self) -> &Arc<CodeSpace> {
         &self.space
+    }
+
+    /// The initial contents of its own memories, in order, when they are known before instantiation.
+    pub(crate) fn images(&self) -> Option<&[Arc<MemImage>]> {
+        self.images.as_deref()
     }
 
     pub(crate) fn type_ids(&self) -> *const u32 {

@@ -1,13 +1,17 @@
 //! Linear memories (specification, "Memory Instances").
 
 use crate::addr::InstAddr;
+use crate::image::MemImage;
+use crate::memory_pool::{Content, MemoryPool, Shape, Slot};
 use crate::record::Record;
 use std::fmt;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use tenure_abi::vm::VmMem;
 use tenure_code::MemoryPlan;
-use tenure_sys::{Reservation, page_size};
+use tenure_sys::page_size;
 use tenure_types::MemType;
 
 /// A memory.
@@ -19,10 +23,30 @@ use tenure_types::MemType;
 pub struct MemInst {
     ty: MemType,
     plan: MemoryPlan,
-    pages: Reservation,
+    slot: ManuallyDrop<Slot>,
+    /// What was committed when it was made.
+    first_committed: usize,
+    pool: Arc<MemoryPool>,
     record: Record<VmMem>,
     /// The instance in whose context the record lies.
     pub(crate) home: Option<InstAddr>,
+    /// How often the store had entered a guest when it was made.
+    made_at: u64,
+    /// Whether the host may have written to it.
+    written: bool,
+    /// Whether it is known that its content is still the first one.
+    untouched: bool,
+}
+
+/// What a new memory is to be.
+pub(crate) struct NewMemory<'a> {
+    pub ty: MemType,
+    pub plan: MemoryPlan,
+    pub pool: &'a Arc<MemoryPool>,
+    /// Its initial content, and the module that has the bytes.
+    pub image: Option<(&'a Arc<MemImage>, &'a [u8])>,
+    /// How often the store has entered a guest.
+    pub entries: u64,
 }
 
 /// Why a memory did not grow, or was not made.
@@ -46,25 +70,37 @@ impl fmt::Display for GrowError {
 impl std::error::Error for GrowError {}
 
 impl MemInst {
-    /// A memory of `ty.min` pages, all zero. Its record goes to `at`, or to an allocation of its own.
+    /// A memory of `ty.min` pages, all zero but for its image. Its record goes to `at`, or to an allocation of
+    /// its own.
     ///
     /// # Safety
     /// `at`, when given, is aligned, writable, and outlives the result.
-    pub(crate) unsafe fn new(
-        ty: MemType,
-        plan: MemoryPlan,
-        at: Option<NonNull<VmMem>>,
-    ) -> Result<Self, GrowError> {
+    pub(crate) unsafe fn new(new: NewMemory<'_>, at: Option<NonNull<VmMem>>) -> Result<Self, GrowError> {
+        let NewMemory { ty, plan, pool, image, entries } = new;
         let bytes = ty.min.checked_mul(ty.page_size()).and_then(|bytes| usize::try_from(bytes).ok());
         let bytes = bytes.filter(|&bytes| bytes as u64 <= ty.max_bytes()).ok_or(GrowError::Limit)?;
-        let pages = reserve(&plan, bytes)?;
-        let vm = VmMem { base: pages.base(), bytes };
+        let mut slot =
+            pool.take(shape(&plan, bytes)?, image.map(|(image, _)| image)).map_err(GrowError::Os)?;
+        let (image, module) = image.unzip();
+        slot.prepare(image, module.unwrap_or_default()).map_err(GrowError::Os)?;
+        let vm = VmMem { base: slot.pages.base(), bytes };
         let record = match at {
             // SAFETY: the caller vouches for `at`.
             Some(at) => unsafe { Record::in_context(at, vm) },
             None => Record::boxed(vm),
         };
-        Ok(Self { ty, plan, pages, record, home: None })
+        Ok(Self {
+            ty,
+            plan,
+            first_committed: slot.shape.committed,
+            slot: ManuallyDrop::new(slot),
+            pool: pool.clone(),
+            record,
+            home: None,
+            made_at: entries,
+            written: false,
+            untouched: false,
+        })
     }
 
     /// Its type, with the size it was made with.
@@ -101,6 +137,7 @@ impl MemInst {
     /// The contents, to write.
     #[inline]
     pub fn data_mut(&mut self) -> &mut [u8] {
+        self.written = true;
         let vm = self.record.get();
         // SAFETY: as in `data`; the borrow is exclusive.
         unsafe { std::slice::from_raw_parts_mut(vm.base, vm.bytes) }
@@ -118,12 +155,18 @@ impl MemInst {
 
     /// Whether `address` is one that accesses through this memory may reach.
     pub(crate) fn reaches(&self, address: usize) -> bool {
-        self.pages.contains(address)
+        self.slot.pages.contains(address)
     }
 
     /// Bytes of address space, and of those the bytes that are the guest's now.
     pub fn footprint(&self) -> (usize, usize) {
-        (self.pages.len(), self.bytes())
+        (self.slot.pages.len(), self.bytes())
+    }
+
+    /// Tells it, before it goes, how often its store has entered a guest by now: if never since it was made,
+    /// and the host wrote nothing either, its content is still the first one.
+    pub(crate) fn settle(&mut self, entries: u64) {
+        self.untouched = !self.written && self.made_at == entries;
     }
 
     /// Grows by `delta` pages and returns the old size in pages.
@@ -146,44 +189,66 @@ impl MemInst {
         if delta == 0 {
             return Ok(old);
         }
-        let usable = self.pages.len() as u64 - self.plan.guard.min(self.pages.len() as u64);
+        let usable = self.slot.pages.len() as u64 - self.plan.guard.min(self.slot.pages.len() as u64);
+        let to = bytes.next_multiple_of(page_size());
         if bytes as u64 <= usable {
             let from = old_bytes.next_multiple_of(page_size());
-            let to = bytes.next_multiple_of(page_size());
-            self.pages.commit(from, to - from).map_err(GrowError::Os)?;
+            self.slot.pages.commit(from, to - from).map_err(GrowError::Os)?;
+            self.slot.shape.committed = to;
         } else if self.plan.may_move {
-            let moved = reserve_moving(&self.plan, bytes)?;
+            let shape = moving_shape(&self.plan, bytes)?;
+            let mut moved = self.pool.take(shape, None).map_err(GrowError::Os)?;
+            moved.prepare(None, &[]).map_err(GrowError::Os)?;
             // SAFETY: both are committed for `old_bytes` and apart from each other.
-            unsafe { std::ptr::copy_nonoverlapping(self.base(), moved.base(), old_bytes) };
-            self.pages = moved;
+            unsafe { std::ptr::copy_nonoverlapping(self.base(), moved.pages.base(), old_bytes) };
+            moved.content = Content::Unknown;
+            self.first_committed = moved.shape.committed;
+            let left = std::mem::replace(&mut *self.slot, moved);
+            self.pool.give(Slot { content: Content::Unknown, ..left });
         } else {
             return Err(GrowError::Limit);
         }
-        self.record.set(VmMem { base: self.pages.base(), bytes });
+        self.record.set(VmMem { base: self.slot.pages.base(), bytes });
         Ok(old)
     }
 }
 
-/// Address space for a memory of `bytes` now, as `plan` says, with those bytes committed.
-fn reserve(plan: &MemoryPlan, bytes: usize) -> Result<Reservation, GrowError> {
+/// Address space for a memory of `bytes` now, as `plan` says.
+fn shape(plan: &MemoryPlan, bytes: usize) -> Result<Shape, GrowError> {
     if bytes as u64 > plan.reserved {
-        return reserve_moving(plan, bytes);
+        return moving_shape(plan, bytes);
     }
-    commit(plan.reserved, plan.guard, bytes)
+    shape_of(plan.reserved, plan.guard, bytes)
 }
 
 /// Address space for `bytes` beyond the plan's reservation, with room to grow by half.
-fn reserve_moving(plan: &MemoryPlan, bytes: usize) -> Result<Reservation, GrowError> {
-    commit((bytes as u64).saturating_add(bytes as u64 / 2), plan.guard, bytes)
+fn moving_shape(plan: &MemoryPlan, bytes: usize) -> Result<Shape, GrowError> {
+    shape_of((bytes as u64).saturating_add(bytes as u64 / 2), plan.guard, bytes)
 }
 
-fn commit(reserved: u64, guard: u64, bytes: usize) -> Result<Reservation, GrowError> {
+fn shape_of(reserved: u64, guard: u64, bytes: usize) -> Result<Shape, GrowError> {
     let page = page_size() as u64;
     let total = reserved.checked_next_multiple_of(page).and_then(|reserved| reserved.checked_add(guard));
     let total = total.and_then(|total| usize::try_from(total).ok()).ok_or(GrowError::Limit)?;
-    let pages = Reservation::new(total).map_err(GrowError::Os)?;
-    pages.commit(0, bytes.next_multiple_of(page_size())).map_err(GrowError::Os)?;
-    Ok(pages)
+    Ok(Shape { reserved: total, committed: bytes.next_multiple_of(page_size()) })
+}
+
+impl Drop for MemInst {
+    fn drop(&mut self) {
+        // SAFETY: taken once, here; nothing uses the slot afterwards.
+        let mut slot = unsafe { ManuallyDrop::take(&mut self.slot) };
+        if !self.untouched {
+            slot.content = Content::Unknown;
+        }
+        let grown = slot.shape.committed - self.first_committed;
+        if grown > 0 {
+            if slot.pages.decommit(self.first_committed, grown).is_err() {
+                return;
+            }
+            slot.shape.committed = self.first_committed;
+        }
+        self.pool.give(slot);
+    }
 }
 
 impl fmt::Debug for MemInst {

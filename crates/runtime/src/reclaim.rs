@@ -160,7 +160,8 @@ impl Store {
         self.released = 0;
         self.trace();
         self.move_records_out();
-        let dead = self.take_unreached();
+        let mut dead = self.take_unreached();
+        dead.mems.iter_mut().for_each(|mem| mem.settle(self.entries));
         self.forget_reclaimed_links();
         self.lived = self.instances.len() + self.funcs.len();
         // Host closures are dropped here, when the store is whole again: they may do anything, or panic.

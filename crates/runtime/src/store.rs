@@ -9,7 +9,7 @@ use crate::func::{FuncInst, FuncOwner, HostFunc, HostFuncKey, HostRecord};
 use crate::global::GlobalInst;
 use crate::imports::Extern;
 use crate::instance::ModuleInst;
-use crate::memory::{GrowError, MemInst};
+use crate::memory::{GrowError, MemInst, NewMemory};
 use crate::scope::Claimed;
 use crate::table::{TableInst, TableTooLarge};
 use std::any::Any;
@@ -48,8 +48,10 @@ pub struct Store {
     externs: Externs,
     /// Host functions that were taken in by [`Store::link_host_func`], by what tells them apart.
     linked: HashMap<HostFuncKey, FuncAddr>,
-    /// The calls that the active call was made from, innermost first; null outside calls.
+    /// The calls that the active call was made from, innermost first; null when it is the outermost.
     pub(crate) outer: *const Activation,
+    /// How often a guest was entered.
+    pub(crate) entries: u64,
     /// Claims that were given up since the last reclamation.
     pub(crate) released: usize,
     /// How much was alive after it.
@@ -103,6 +105,7 @@ impl Store {
             linked: HashMap::new(),
             outer: std::ptr::null(),
             scopes: Vec::new(),
+            entries: 0,
             released: 0,
             lived: 0,
             reclaims_itself: true,
@@ -213,8 +216,10 @@ impl Store {
     /// [`GrowError`] when there is no room for it.
     pub fn new_memory(&mut self, ty: MemType) -> Result<Handle<MemInst>, GrowError> {
         let plan = self.config.tunables.memory_plan(&ty);
+        let pool = self.space.memories();
+        let new = NewMemory { ty, plan, pool, image: None, entries: self.entries };
         // SAFETY: no place is given.
-        let mem = unsafe { MemInst::new(ty, plan, None)? };
+        let mem = unsafe { MemInst::new(new, None)? };
         let addr = self.mems.insert(mem);
         self.claim(addr);
         Ok(self.handle(addr))
@@ -459,11 +464,13 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        debug_assert!(self.outer.is_null(), "a call borrows the store");
+        debug_assert!(!self.is_active(), "a call borrows the store");
         // Host closures go first, while what they may look at is still whole; then what instances own.
         self.funcs = Arena::default();
         self.externs = Externs::default();
         self.tables = Arena::default();
+        let entries = self.entries;
+        self.mems.iter_mut().for_each(|mem| mem.settle(entries));
         self.mems = Arena::default();
         self.globals = Arena::default();
         self.instances = Arena::default();
