@@ -3,7 +3,7 @@
 //! A walk notes only which code each frame was in ([`tenure_runtime::Backtrace`]); everything else is found
 //! when somebody looks.
 
-use crate::{Engine, Error, Module};
+use crate::{AsContext, Engine, Error, Module};
 use addr2line::gimli::{self, EndianSlice, LittleEndian};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -22,6 +22,38 @@ pub struct WasmBacktrace {
 }
 
 impl WasmBacktrace {
+    /// The guest frames that are active in `store` now: for host functions. None when the engine has
+    /// backtraces off.
+    ///
+    /// ```
+    /// use tenure::{Caller, Engine, Func, Instance, Module, Store, WasmBacktrace};
+    ///
+    /// let engine = Engine::default();
+    /// let mut store = Store::new(&engine, ());
+    /// let look = Func::wrap(&mut store, |caller: Caller<'_, ()>| {
+    ///     assert_eq!(WasmBacktrace::capture(&caller).frames()[0].func_name(), Some("run"));
+    /// });
+    /// let module = Module::new(&engine, r#"
+    ///     (module (import "" "look" (func $look)) (func $run (export "run") (call $look)))
+    /// "#)?;
+    /// let instance = Instance::new(&mut store, &module, &[look.into()])?;
+    /// instance.get_typed_func::<(), ()>(&mut store, "run")?.call(&mut store, ())?;
+    /// # Ok::<(), tenure::Error>(())
+    /// ```
+    pub fn capture(store: impl AsContext) -> Self {
+        let store = store.as_context();
+        if store.0.runtime.config().backtraces {
+            return Self::force_capture(store);
+        }
+        Self::new(&store.0.engine, Backtrace::default())
+    }
+
+    /// As [`WasmBacktrace::capture`], also when the engine has backtraces off.
+    pub fn force_capture(store: impl AsContext) -> Self {
+        let store = store.as_context().0;
+        Self::new(&store.engine, store.runtime.backtrace())
+    }
+
     /// The frames of `raw`, which code of `engine` had.
     pub(crate) fn new(engine: &Engine, raw: Backtrace) -> Self {
         Self { engine: engine.clone(), raw, frames: OnceLock::new() }

@@ -1,7 +1,7 @@
 //! What references can refer to.
 //!
-//! Of the guests' own data and of exceptions there are only nulls yet: their types stand here so that programs can
-//! name every kind of value, and nothing makes one.
+//! Of the guests' own data and of exceptions there are only nulls yet: their types stand here so that
+//! programs can name every kind of value, and nothing makes one.
 
 use crate::rooted::{GcRefImpl, Root};
 use crate::{Ref, Val};
@@ -31,8 +31,8 @@ macro_rules! gc_refs {
 gc_refs! {
     /// A value of the host that guests can carry, store and hand back, but not look into.
     ///
-    /// Always held by a [`Rooted`](crate::Rooted) or an [`OwnedRooted`](crate::OwnedRooted). The value lives as long
-    /// as its store.
+    /// Always held by a [`Rooted`](crate::Rooted) or an [`OwnedRooted`](crate::OwnedRooted). The value lives
+    /// as long as its store.
     ///
     /// ```
     /// use tenure::{Engine, ExternRef, Instance, Module, Rooted, Store};
@@ -43,23 +43,27 @@ gc_refs! {
     /// "#)?;
     /// let mut store = Store::new(&engine, ());
     /// let instance = Instance::new(&mut store, &module, &[])?;
-    /// let same = instance.get_typed_func::<Rooted<ExternRef>, Rooted<ExternRef>>(&mut store, "same")?;
+    /// type MayBeNull = Option<Rooted<ExternRef>>;
+    /// let same = instance.get_typed_func::<MayBeNull, MayBeNull>(&mut store, "same")?;
     ///
     /// let value = ExternRef::new(&mut store, vec![1, 2])?;
-    /// let back = same.call(&mut store, value)?;
+    /// let back = same.call(&mut store, Some(value))?.unwrap();
     /// let list = back.data_mut(&mut store)?.unwrap().downcast_mut::<Vec<i32>>().unwrap();
     /// list.push(3);
     /// assert_eq!(value.data(&store)?.unwrap().downcast_ref::<Vec<i32>>(), Some(&vec![1, 2, 3]));
     /// # Ok::<(), tenure::Error>(())
     /// ```
     ExternRef;
-    /// Data of a guest's own. It needs the gc proposal, which is not supported yet, so that only null is there.
+    /// Data of a guest's own. It needs the gc proposal, which is not supported yet, so that only null is
+    /// there.
     AnyRef;
-    /// An exception. It needs the exception-handling proposal, which is not supported yet, so that only null is there.
+    /// An exception. It needs the exception-handling proposal, which is not supported yet, so that only null
+    /// is there.
     ExnRef;
 }
 
-/// A continuation. It needs the stack-switching proposal, which is not supported yet, so that only null is there.
+/// A continuation. It needs the stack-switching proposal, which is not supported yet, so that only null is
+/// there.
 #[derive(Clone, Copy, Debug)]
 pub struct ContRef(Infallible);
 
@@ -104,6 +108,7 @@ bottoms! {
     /// # Ok::<(), tenure::Error>(())
     /// ```
     NoFunc Func FuncRef;
-    /// The type without values below all host references: `Option<NoExtern>` is the Rust side of `nullexternref`.
+    /// The type without values below all host references: `Option<NoExtern>` is the Rust side of
+    /// `nullexternref`.
     NoExtern Extern ExternRef;
 }

@@ -1,8 +1,8 @@
 //! Instances: modules with imports, memories, tables and globals of their own.
 //!
-//! Instantiation is three steps, each of which can fail: making the instance, which nobody can observe; applying its
-//! segments; running its start function. Once it is made the store has it, whatever happens next, because from then on
-//! others may hold its functions.
+//! Instantiation is three steps, each of which can fail: making the instance, which nobody can observe;
+//! applying its segments; running its start function. Once it is made the store has it, whatever happens
+//! next, because from then on others may hold its functions.
 
 use crate::error::Context;
 use crate::val::expect_loaded;
@@ -42,9 +42,9 @@ impl Instance {
     /// [`Linker`](crate::Linker) finds imports by name.
     ///
     /// # Errors
-    /// When module or store are of different engines, imports are missing, are too many, are of the wrong type or of
-    /// another store; when memories or tables cannot be made; when a segment does not fit or the start function traps
-    /// ([`Trap`](crate::Trap)), or a host function that it calls fails.
+    /// When module or store are of different engines, imports are missing, are too many, are of the wrong
+    /// type or of another store; when memories or tables cannot be made; when a segment does not fit or the
+    /// start function traps ([`Trap`](crate::Trap)), or a host function that it calls fails.
     pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Self> {
         let imports: Vec<_> = imports.iter().map(Extern::to_core).collect();
         instantiate(store.as_context_mut(), module, &imports)

@@ -16,9 +16,9 @@ use tenure_runtime::{self as runtime, HostFunc, match_import};
 
 /// Finds the imports of modules by name: a map from two names, module and item, to definitions.
 ///
-/// Host functions that are defined here ([`Linker::func_wrap`], [`Linker::func_new`]) are of no store, so that a linker
-/// that has nothing else serves all stores of its engine. Handles ([`Linker::define`], [`Linker::instance`]) are of
-/// their store; linking them into another is an error.
+/// Host functions that are defined here ([`Linker::func_wrap`], [`Linker::func_new`]) are of no store, so
+/// that a linker that has nothing else serves all stores of its engine. Handles ([`Linker::define`],
+/// [`Linker::instance`]) are of their store; linking them into another is an error.
 ///
 /// ```
 /// use tenure::{Caller, Engine, Linker, Module, Store};
@@ -47,8 +47,8 @@ use tenure_runtime::{self as runtime, HostFunc, match_import};
 ///
 /// # Commands and reactors
 ///
-/// A *command* exports `_start`, runs once, and is then used up; a *reactor* may export `_initialize`, which is called
-/// first, and then lives. [`Linker::module`] treats each as what it is.
+/// A *command* exports `_start`, runs once, and is then used up; a *reactor* may export `_initialize`, which
+/// is called first, and then lives. [`Linker::module`] treats each as what it is.
 pub struct Linker<T> {
     engine: Engine,
     /// Every name that was used, and its number.
@@ -103,8 +103,8 @@ impl<T> Linker<T> {
         self
     }
 
-    /// Whether [`Linker::module`] takes commands that export other things than functions, and leaves those out;
-    /// otherwise that is an error.
+    /// Whether [`Linker::module`] takes commands that export other things than functions, and leaves those
+    /// out; otherwise that is an error.
     pub fn allow_unknown_exports(&mut self, allow: bool) -> &mut Self {
         self.allow_unknown_exports = allow;
         self
@@ -152,7 +152,8 @@ impl<T> Linker<T> {
         self.insert(module, name, Item::Host(host))
     }
 
-    /// Defines `module::name` as a host function that reads and writes raw values; see [`Func::new_unchecked`].
+    /// Defines `module::name` as a host function that reads and writes raw values; see
+    /// [`Func::new_unchecked`].
     ///
     /// # Errors
     /// As [`Linker::func_new`].
@@ -248,8 +249,8 @@ impl<T> Linker<T> {
     /// definitions of now. Anything else is instantiated once, its `_initialize` called if it exports that.
     ///
     /// # Errors
-    /// When a name is defined already, `module` cannot be instantiated, `_initialize` fails, a command exports
-    /// something that is not a function (but for the memory and table that compilers export; see
+    /// When a name is defined already, `module` cannot be instantiated, `_initialize` fails, a command
+    /// exports something that is not a function (but for the memory and table that compilers export; see
     /// [`Linker::allow_unknown_exports`]), or both `_start` and `_initialize` are there.
     pub fn module(
         &mut self,
@@ -306,8 +307,8 @@ impl<T> Linker<T> {
         Ok(self)
     }
 
-    /// Defines each function that `module` imports and that has no definition yet as one that fails when it is called,
-    /// with an [`UnknownImportError`].
+    /// Defines each function that `module` imports and that has no definition yet as one that fails when it
+    /// is called, with an [`UnknownImportError`].
     ///
     /// # Errors
     /// When `module` is of another engine, or code memory is full.
@@ -330,12 +331,12 @@ impl<T> Linker<T> {
         Ok(())
     }
 
-    /// Defines everything that `module` imports and that has no definition yet: functions return zeros and nulls, the
-    /// rest is made in `store` as it is without contents.
+    /// Defines everything that `module` imports and that has no definition yet: functions return zeros and
+    /// nulls, the rest is made in `store` as it is without contents.
     ///
     /// # Errors
-    /// When there is no such value, as for references that cannot be null; when `module` or `store` is of another
-    /// engine, or has no room.
+    /// When there is no such value, as for references that cannot be null; when `module` or `store` is of
+    /// another engine, or has no room.
     pub fn define_unknown_imports_as_default_values(
         &mut self,
         mut store: impl AsContextMut<Data = T>,
@@ -382,8 +383,8 @@ impl<T: 'static> Linker<T> {
     /// Finds the definitions of the imports of `module` and checks their types, to make instances later.
     ///
     /// # Errors
-    /// [`UnknownImportError`] when an import has no definition; when one has the wrong type, or `module` is of another
-    /// engine.
+    /// [`UnknownImportError`] when an import has no definition; when one has the wrong type, or `module` is
+    /// of another engine.
     pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>> {
         let items = self.resolve(module)?;
         let types = self.engine.inner().types();
@@ -485,8 +486,8 @@ impl<T> Linker<T> {
         Ok(self.get_by_import(store.as_context_mut(), import))
     }
 
-    /// The function to run when `module` is to be run: its item without a name, or `_start`, or a function that does
-    /// nothing.
+    /// The function to run when `module` is to be run: its item without a name, or `_start`, or a function
+    /// that does nothing.
     ///
     /// # Errors
     /// When the item is not a function, or `store` is of another engine.

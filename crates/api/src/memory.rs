@@ -31,8 +31,8 @@ impl Memory {
     /// A memory of zeros.
     ///
     /// # Errors
-    /// When the system has no room for it, or `ty` is shared: that needs the threads proposal, which is not supported
-    /// yet.
+    /// When the system has no room for it, or `ty` is shared: that needs the threads proposal, which is not
+    /// supported yet.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
         ensure!(!ty.is_shared(), "shared memories need the threads proposal, which is not supported yet");
         let memory = store.as_context_mut().0.runtime.new_memory(*ty.as_core());
@@ -150,8 +150,8 @@ impl Memory {
     /// Adds `delta` pages of zeros; the size before, in pages.
     ///
     /// # Errors
-    /// When the type's maximum refuses, the system has no more, or the memory is of another store. The memory is as
-    /// before.
+    /// When the type's maximum refuses, the system has no more, or the memory is of another store. The memory
+    /// is as before.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
         let memory = store.as_context_mut().0.runtime.memory_mut(self.0)?;
         let size = memory.size();

@@ -5,8 +5,8 @@
 //! Rooted     holds one as long as the scope it was made in; copies freely
 //! OwnedRooted holds one as long as it lives itself
 //! ```
-//! Without a collector a store keeps all host values until it goes, so that both kinds stay good that long. Which
-//! store a reference is of is checked at each use.
+//! Without a collector a store keeps all host values until it goes, so that both kinds stay good that long.
+//! Which store a reference is of is checked at each use.
 
 use crate::{AsContext, AsContextMut, Result, StoreContext, StoreContextMut};
 use std::fmt;
@@ -69,8 +69,8 @@ pub trait RootedGcRef<T: GcRef>: sealed::RootedGcRefImpl<T> + Deref<Target = T> 
 
 impl<T: GcRef, U: sealed::RootedGcRefImpl<T> + Deref<Target = T>> RootedGcRef<T> for U {}
 
-/// A reference that lives as long as the scope that it was made in: a [`RootScope`], a call of a host function, or the
-/// store.
+/// A reference that lives as long as the scope that it was made in: a [`RootScope`], a call of a host
+/// function, or the store.
 ///
 /// ```
 /// use tenure::{ExternRef, Rooted, Store};

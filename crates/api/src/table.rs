@@ -27,8 +27,8 @@ impl Table {
     /// A table of `ty.minimum()` elements that all are `init`.
     ///
     /// # Errors
-    /// When `init` is not of the element type or of another store, `ty` is of another engine, its minimum is above its
-    /// maximum, or it is larger than tables may be.
+    /// When `init` is not of the element type or of another store, `ty` is of another engine, its minimum is
+    /// above its maximum, or it is larger than tables may be.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Ref) -> Result<Self> {
         let store = store.as_context_mut().0;
         let core = ty.to_core(&store.engine)?;
@@ -64,8 +64,8 @@ impl Table {
     /// Replaces element `index` by `val`.
     ///
     /// # Errors
-    /// When `index` is outside the table ([`Trap::TableOutOfBounds`]), `val` is not of the element type, or something is
-    /// of another store.
+    /// When `index` is outside the table ([`Trap::TableOutOfBounds`]), `val` is not of the element type, or
+    /// something is of another store.
     pub fn set(&self, mut store: impl AsContextMut, index: u64, val: Ref) -> Result<()> {
         let store = &mut store.as_context_mut().0.runtime;
         let raw = val.lower(store, store.table(self.0)?.ty().element)?;
@@ -97,11 +97,12 @@ impl Table {
         grown.with_context(|| format!("a table of {size} elements could not grow by {delta}"))
     }
 
-    /// Copies `len` elements of `src_table`, from `src_index` on, to the elements of `dst_table` from `dst_index` on.
+    /// Copies `len` elements of `src_table`, from `src_index` on, to the elements of `dst_table` from
+    /// `dst_index` on.
     ///
     /// # Errors
-    /// When they are not all there ([`Trap::TableOutOfBounds`]), the types of elements differ, or a table is of another
-    /// store. Nothing is copied then.
+    /// When they are not all there ([`Trap::TableOutOfBounds`]), the types of elements differ, or a table is
+    /// of another store. Nothing is copied then.
     pub fn copy(
         mut store: impl AsContextMut,
         dst_table: &Self,
@@ -122,8 +123,8 @@ impl Table {
     /// Replaces `len` elements, from `dst` on, by `val`.
     ///
     /// # Errors
-    /// When they are not all there ([`Trap::TableOutOfBounds`]), `val` is not of the element type, or something is of
-    /// another store. Nothing is replaced then.
+    /// When they are not all there ([`Trap::TableOutOfBounds`]), `val` is not of the element type, or
+    /// something is of another store. Nothing is replaced then.
     pub fn fill(&self, mut store: impl AsContextMut, dst: u64, val: Ref, len: u64) -> Result<()> {
         let store = &mut store.as_context_mut().0.runtime;
         let raw = val.lower(store, store.table(self.0)?.ty().element)?;

@@ -1,0 +1,133 @@
+use crate::{empty_store, engines, instantiate};
+use tenure::{Caller, Engine, Extern, Func, Instance, Memory, MemoryType, MemoryTypeBuilder, Module, Store};
+
+#[test]
+fn bytes_are_copied_in_and_out_or_not_at_all() {
+    let mut store = empty_store();
+    let memory = Memory::new(&mut store, MemoryType::new(1, None)).unwrap();
+    memory.write(&mut store, 65530, b"123456").unwrap();
+    let mut buffer = [0; 6];
+    memory.read(&store, 65530, &mut buffer).unwrap();
+    assert_eq!(&buffer, b"123456");
+
+    let error = memory.write(&mut store, 65531, b"abcdef").unwrap_err();
+    assert_eq!(error.to_string(), "out of bounds memory access: 6 bytes at 65531 of 65536");
+    assert!(memory.write(&mut store, usize::MAX, b"ab").is_err());
+    assert!(memory.read(&store, 65531, &mut buffer).is_err());
+    assert_eq!(&buffer, b"123456");
+    assert_eq!(&memory.data(&store)[65530..], b"123456");
+
+    memory.read(&store, 65536, &mut []).unwrap();
+    memory.write(&mut store, 65536, &[]).unwrap();
+    assert!(memory.read(&store, 65537, &mut []).is_err());
+}
+
+#[test]
+fn data_is_borrowed_with_the_store() {
+    let engine = Engine::default();
+    let mut store = Store::new(&engine, 0_usize);
+    let memory = Memory::new(&mut store, MemoryType::new(1, None)).unwrap();
+    memory.data_mut(&mut store)[7] = 9;
+    let (bytes, count) = memory.data_and_store_mut(&mut store);
+    *count += bytes.len() + usize::from(bytes[7]);
+    assert_eq!(*store.data(), 65545);
+    assert_eq!(memory.data(&store)[7], 9);
+    assert_eq!(memory.data_ptr(&store).cast_const(), memory.data(&store).as_ptr());
+    assert_eq!(memory.data_size(&store), 65536);
+}
+
+#[test]
+fn growing_keeps_the_bytes_and_stops_at_the_maximum() {
+    for (name, engine) in engines() {
+        let mut store = Store::new(&engine, ());
+        let memory = Memory::new(&mut store, MemoryType::new(1, Some(3))).unwrap();
+        memory.write(&mut store, 0, b"kept").unwrap();
+        assert_eq!(memory.grow(&mut store, 2).unwrap(), 1, "{name}");
+        assert_eq!((memory.size(&store), memory.data_size(&store)), (3, 3 * 65536), "{name}");
+        assert_eq!(&memory.data(&store)[..4], b"kept", "{name}");
+        assert!(memory.data(&store)[65536..].iter().all(|&byte| byte == 0), "{name}");
+        assert_eq!(memory.grow(&mut store, 0).unwrap(), 3, "{name}");
+
+        let error = memory.grow(&mut store, 1).unwrap_err();
+        assert_eq!(error.to_string(), "a memory of 3 pages could not grow by 1", "{name}");
+        assert!(memory.grow(&mut store, u64::MAX).is_err(), "{name}");
+        assert_eq!(memory.size(&store), 3, "{name}");
+    }
+}
+
+#[test]
+fn guest_and_host_see_one_memory() {
+    for (name, engine) in engines() {
+        let mut store = Store::new(&engine, ());
+        let instance = instantiate(
+            &mut store,
+            r#"(module (memory (export "m") 1 10)
+                (func (export "load") (param i32) (result i32) (i32.load8_u (local.get 0)))
+                (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))"#,
+        );
+        let memory = instance.get_memory(&mut store, "m").unwrap();
+        let load = instance.get_typed_func::<u32, u32>(&mut store, "load").unwrap();
+        let grow = instance.get_typed_func::<u32, i32>(&mut store, "grow").unwrap();
+        memory.write(&mut store, 100, &[200]).unwrap();
+        assert_eq!(load.call(&mut store, 100).unwrap(), 200, "{name}");
+
+        assert!(load.call(&mut store, 65536).is_err(), "{name}");
+        assert_eq!(memory.grow(&mut store, 1).unwrap(), 1, "{name}");
+        assert_eq!(load.call(&mut store, 65536).unwrap(), 0, "{name}");
+        assert_eq!(grow.call(&mut store, 3).unwrap(), 2, "{name}");
+        assert_eq!(memory.size(&store), 5, "{name}");
+        assert_eq!(grow.call(&mut store, 6).unwrap(), -1, "{name}");
+        memory.write(&mut store, 5 * 65536 - 1, &[7]).unwrap();
+        assert_eq!(load.call(&mut store, 5 * 65536 - 1).unwrap(), 7, "{name}");
+    }
+}
+
+#[test]
+fn the_host_can_grow_a_memory_during_a_call() {
+    for (name, engine) in engines() {
+        let mut store = Store::new(&engine, ());
+        let grow = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| -> tenure::Result<()> {
+            let memory = caller.get_export("m").and_then(Extern::into_memory).unwrap();
+            memory.grow(&mut caller, 100)?;
+            memory.data_mut(&mut caller)[0] = 77;
+            Ok(())
+        });
+        let wat = r#"(module (import "" "" (func $grow)) (memory (export "m") 1)
+            (func (export "run") (result i32)
+                (i32.store8 (i32.const 1) (i32.const 1))
+                (call $grow)
+                (i32.store8 (i32.const 6000000) (i32.const 11))
+                (i32.add (i32.load8_u (i32.const 6000000))
+                    (i32.add (i32.load8_u (i32.const 0)) (i32.load8_u (i32.const 1))))))"#;
+        let instance =
+            Instance::new(&mut store, &Module::new(&engine, wat).unwrap(), &[grow.into()]).unwrap();
+        let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, ()).unwrap(), 89, "{name}");
+    }
+}
+
+#[test]
+fn memories_of_64_bits_and_of_single_bytes() {
+    let mut store = empty_store();
+    let memory = Memory::new(&mut store, MemoryType::new64(2, None)).unwrap();
+    assert!(memory.ty(&store).is_64());
+    memory.write(&mut store, 131_071, &[1]).unwrap();
+
+    let ty = MemoryTypeBuilder::new().page_size_log2(0).min(10).max(Some(20)).build().unwrap();
+    let memory = Memory::new(&mut store, ty).unwrap();
+    assert_eq!((memory.page_size(&store), memory.page_size_log2(&store)), (1, 0));
+    assert_eq!((memory.size(&store), memory.data_size(&store)), (10, 10));
+    assert_eq!(memory.grow(&mut store, 5).unwrap(), 10);
+    assert_eq!(memory.data(&store), [0; 15]);
+    assert!(memory.grow(&mut store, 6).is_err());
+}
+
+#[test]
+fn what_cannot_be_had_is_an_error() {
+    let mut store = empty_store();
+    let error = Memory::new(&mut store, MemoryType::new64(1 << 47, None)).unwrap_err();
+    assert_eq!(error.to_string(), format!("a memory of {} pages could not be made", 1_u64 << 47));
+    let error = Memory::new(&mut store, MemoryType::shared(1, 2)).unwrap_err();
+    assert!(error.to_string().contains("threads proposal"), "{error}");
+    Memory::new(&mut store, MemoryType::new(1, None)).unwrap();
+}
