@@ -1,6 +1,6 @@
 //! The driver: one decode feeds validator and translator, then Cranelift makes code of what came out.
 
-use crate::isa::{Cpu, Settings, Targets, UnsupportedMachine};
+use crate::isa::{self, Cpu, Settings, Targets, UnsupportedMachine};
 use crate::metadata;
 use crate::translate::{Buffers, Translator};
 use crate::tuning;
@@ -129,13 +129,16 @@ impl Worker {
         if !unit.tunables.signals {
             check_frame(compiled)?;
         }
+        let meta = metadata::meta(compiled, unit.tunables.signals, vmctx);
+        let (mut code, relocs) = metadata::bytes(func, compiled, &self.context.func.params)?;
+        isa::cheapen_traps(&mut code, meta.traps.iter().map(|site| site.code as usize));
         Ok(CompiledFunc {
             func,
             tier: Tier::Optimizing,
-            code: compiled.buffer.data().to_vec(),
+            code,
             align: compiled.buffer.alignment,
-            relocs: metadata::relocs(compiled, &self.context.func.params)?,
-            meta: metadata::meta(compiled, unit.tunables.signals, vmctx),
+            relocs,
+            meta,
         })
     }
 }
