@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use tenure::{Error, Result};
 
 use crate::input::Input;
-use crate::progress;
 
 /// Compile a module to a file that starts without compiling
 #[derive(clap::Args)]
@@ -29,10 +28,9 @@ impl Compile {
             None if self.file.as_os_str() == "-" => PathBuf::from("stdin.cwasm"),
             None => self.file.with_extension("cwasm"),
         };
-        let wasm = input.into_wasm()?;
-        let engine = super::engine()?;
-        let compiled = progress::during(format!("compiling {name}"), || engine.precompile_module(&wasm))
-            .map_err(|error| error.context(format!("cannot compile {name}")))?;
+        let module = super::module(&super::engine()?, &name, &input.into_wasm()?)?;
+        let compiled =
+            module.serialize().map_err(|error| error.context(format!("cannot write down {name}")))?;
         std::fs::write(&output, compiled)
             .map_err(|error| Error::new(error).context(format!("cannot write {}", output.display())))?;
         Ok(ExitCode::SUCCESS)

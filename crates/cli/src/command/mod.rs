@@ -13,6 +13,8 @@ pub use run::Run;
 pub use validate::Validate;
 pub use wast::Wast;
 
+use std::ops::ControlFlow;
+
 use tenure::{Config, Engine, Module, Result, WasmBacktraceDetails};
 
 use crate::progress;
@@ -27,6 +29,11 @@ fn engine() -> Result<Engine> {
 
 /// Compiles `wasm`, which the user knows as `name`.
 fn module(engine: &Engine, name: &str, wasm: &[u8]) -> Result<Module> {
-    progress::during(format!("compiling {name}"), || Module::from_binary(engine, wasm))
-        .map_err(|error| error.context(format!("cannot compile {name}")))
+    progress::during(&format!("compiling {name}"), |meter| {
+        Module::new_with_progress(engine, wasm, &|progress| {
+            meter.set(progress.done, progress.total);
+            ControlFlow::Continue(())
+        })
+    })
+    .map_err(|error| error.context(format!("cannot compile {name}")))
 }
