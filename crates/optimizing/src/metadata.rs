@@ -4,7 +4,9 @@ use crate::traps::trap_of;
 use cranelift_codegen::binemit;
 use cranelift_codegen::ir::function::FunctionParameters;
 use cranelift_codegen::ir::{ExternalName, StackSlot};
-use cranelift_codegen::{CompiledCode, FinalizedMachExceptionHandler, FinalizedRelocTarget};
+use cranelift_codegen::{
+    CompiledCode, FinalizedMachExceptionHandler, FinalizedMachReloc, FinalizedRelocTarget,
+};
 use std::collections::BTreeMap;
 use tenure_abi::frame::FrameShape;
 use tenure_abi::handlers::Handler;
@@ -12,21 +14,40 @@ use tenure_abi::stack_map::StackMap;
 use tenure_code::{CallSite, CompileError, FuncMeta, Reloc, TrapSite, WasmOffset};
 use tenure_types::{FuncIdx, TagIdx};
 
-/// Where the code needs the distance to a code slot.
-pub(crate) fn relocs(code: &CompiledCode, names: &FunctionParameters) -> Result<Vec<Reloc>, CompileError> {
-    let relocs = code.buffer.relocs().iter().map(|reloc| {
-        let slot = match (&reloc.kind, &reloc.target) {
-            (binemit::Reloc::X86GOTPCRel4, FinalizedRelocTarget::ExternalName(ExternalName::User(name))) => {
+/// The bytes of function `func`, and where they need the distance to a code slot.
+///
+/// A function calls itself by the distance to its own start, which is known here.
+pub(crate) fn bytes(
+    func: FuncIdx,
+    code: &CompiledCode,
+    names: &FunctionParameters,
+) -> Result<(Vec<u8>, Vec<Reloc>), CompileError> {
+    let mut bytes = code.buffer.data().to_vec();
+    let mut relocs = Vec::new();
+    for reloc in code.buffer.relocs() {
+        let callee = match &reloc.target {
+            FinalizedRelocTarget::ExternalName(ExternalName::User(name)) => {
                 names.user_named_funcs().get(*name).map(|name| FuncIdx(name.index))
             }
             _ => None,
         };
-        match (slot, i32::try_from(reloc.addend)) {
-            (Some(slot), Ok(addend)) => Ok(Reloc { at: reloc.offset, slot, addend }),
-            _ => Err(CompileError::Bug(format!("cranelift left the relocation {reloc:?}"))),
+        let (at, addend) = (reloc.offset, i32::try_from(reloc.addend));
+        match (reloc.kind, callee, addend) {
+            (binemit::Reloc::X86GOTPCRel4, Some(slot), Ok(addend)) => relocs.push(Reloc { at, slot, addend }),
+            (binemit::Reloc::X86CallPCRel4, Some(callee), Ok(addend)) if callee == func => {
+                let distance = addend.wrapping_sub_unsigned(at).to_le_bytes();
+                let hole = bytes.get_mut(at as usize..).and_then(|bytes| bytes.first_chunk_mut());
+                *hole.ok_or_else(|| left(reloc))? = distance;
+            }
+            _ => return Err(left(reloc)),
         }
-    });
-    relocs.collect()
+    }
+    Ok((bytes, relocs))
+}
+
+/// The error for a relocation that we do not know.
+fn left(reloc: &FinalizedMachReloc) -> CompileError {
+    CompileError::Bug(format!("cranelift left the relocation {reloc:?}"))
 }
 
 /// What is known of the code's instructions. Without `signals` no instruction traps.

@@ -69,6 +69,8 @@ pub(crate) struct Translator<'a> {
     pub unit: CompileUnit<'a>,
     pub cpu: Cpu,
     pub builder: FunctionBuilder<'a>,
+    /// Which function it is.
+    idx: FuncIdx,
     /// The function's type.
     pub ty: &'a FuncType,
     /// Where the function's own results go, when they go through memory.
@@ -133,6 +135,7 @@ impl<'a> Translator<'a> {
             unit,
             cpu,
             builder,
+            idx,
             ty,
             results_pointer,
             vmctx,
@@ -397,7 +400,8 @@ impl<'a> Translator<'a> {
     }
 
     /// Function `func`, which the module defines, as something to call. Cranelift loads the address of a
-    /// function that may lie anywhere from a table by the program counter: our code slots.
+    /// function that may lie anywhere from a table by the program counter: our code slots. The function
+    /// itself lies right here.
     pub(crate) fn func_ref(&mut self, func: FuncIdx) -> FuncRef {
         if let Some(&known) = self.funcs.get(&func) {
             return known;
@@ -405,7 +409,7 @@ impl<'a> Translator<'a> {
         let signature = self.signature(self.unit.module.funcs[func.at()].ty);
         let name = UserExternalName::new(0, func.0);
         let name = ExternalName::user(self.builder.func.params.ensure_user_func_name(name));
-        let data = ExtFuncData { name, signature, colocated: false, patchable: false };
+        let data = ExtFuncData { name, signature, colocated: func == self.idx, patchable: false };
         let new = self.builder.import_function(data);
         self.funcs.insert(func, new);
         new
