@@ -292,9 +292,7 @@ impl<T> Linker<T> {
                 ExternType::Func(ty) => {
                     let (pre, name) = (pre.clone(), name.to_string());
                     let call_anew = move |mut caller: Caller<'_, T>, params: &[Val], results: &mut [Val]| {
-                        let instance = pre.instantiate(&mut caller)?;
-                        let func = instance.get_func(&mut caller, &name);
-                        func.expect("the module exports this function").call(caller, params, results)
+                        call_once(&mut caller, &pre, &name, params, results)
                     };
                     self.func_new(module_name, export.name(), ty, call_anew)?;
                 }
@@ -553,11 +551,19 @@ impl Item {
         }
     }
 
-    /// The item as one of `store`, which is of the same engine.
+    /// The item as one of `store`, which is of the same engine; held by the host, which gets it.
     fn in_store(&self, store: &mut runtime::Store) -> Extern {
         match self {
-            Self::Host(host) => Extern::Func(Func(store.link_host_func(host))),
+            Self::Host(host) => Extern::Func(Func(store.hold_host_func(host))),
             Self::Stored(item, _) => item.clone(),
+        }
+    }
+
+    /// The item as one of `store`, which is of the same engine; held by the instance that imports it.
+    fn to_import(&self, store: &mut runtime::Store) -> runtime::Extern {
+        match self {
+            Self::Host(host) => runtime::Extern::Func(store.link_host_func(host)),
+            Self::Stored(item, _) => item.to_core(),
         }
     }
 }
@@ -577,9 +583,27 @@ fn link<'i, T: 'static>(
             let fits = match_import(runtime.types(), &import.ty, &item.ty());
             fits.map_err(|error| import_error(&import.module, &import.name, error))?;
         }
-        imports.push(item.in_store(runtime).to_core());
+        imports.push(item.to_import(runtime));
     }
     instantiate(store, module, &imports)
+}
+
+/// Calls the function `name` of an instance that lives for this call only; or longer when the call returns
+/// functions, which may be its own.
+fn call_once<T: 'static>(
+    caller: &mut Caller<'_, T>,
+    pre: &InstancePre<T>,
+    name: &str,
+    params: &[Val],
+    results: &mut [Val],
+) -> Result<()> {
+    let instance = pre.instantiate(&mut *caller)?;
+    let func = instance.get_func(&mut *caller, name).expect("the module exports this function");
+    let outcome = func.call(&mut *caller, params, results);
+    if !results.iter().any(|result| matches!(result, Val::FuncRef(Some(_)))) {
+        caller.as_context_mut().release(instance)?;
+    }
+    outcome
 }
 
 impl<T> Clone for Linker<T> {

@@ -194,12 +194,12 @@ impl Val {
 
     /// The value as guests of `store` know it.
     #[inline]
-    pub(crate) fn to_core(&self, store: &Store) -> Result<CoreRaw, HandleError> {
+    pub(crate) fn to_core(self, store: &Store) -> Result<CoreRaw, HandleError> {
         Ok(match self {
-            Self::I32(value) => CoreRaw::i32(*value),
-            Self::I64(value) => CoreRaw::i64(*value),
-            Self::F32(bits) => CoreRaw::f32(*bits),
-            Self::F64(bits) => CoreRaw::f64(*bits),
+            Self::I32(value) => CoreRaw::i32(value),
+            Self::I64(value) => CoreRaw::i64(value),
+            Self::F32(bits) => CoreRaw::f32(bits),
+            Self::F64(bits) => CoreRaw::f64(bits),
             Self::V128(value) => CoreRaw::v128(value.as_u128()),
             Self::FuncRef(Some(func)) => {
                 CoreRaw::funcref(store.func(func.0)?.funcref().as_ptr().expose_provenance())

@@ -82,7 +82,7 @@ fn wide_branch_tables() {
 
 #[test]
 fn many_small_functions() {
-    let module = compiled(&format!("(module {})", "(func (export \"\") )".repeat(1))).unwrap();
+    let module = compiled("(module (func (export \"\") ))").unwrap();
     assert_eq!(module.functions().len(), 1);
     let module = compiled(&format!("(module {})", "(func)".repeat(10_000))).unwrap();
     assert_eq!(module.functions().len(), 10_000);

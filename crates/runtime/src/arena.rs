@@ -110,6 +110,11 @@ impl<T> Arena<T> {
         }
     }
 
+    /// Whether the host holds the value.
+    pub fn is_claimed(&self, addr: Addr<T>) -> bool {
+        self.slot(addr).is_some_and(|slot| slot.claimed)
+    }
+
     /// The host no longer holds the value; false when it did not.
     pub fn unclaim(&mut self, addr: Addr<T>) -> bool {
         self.slot_mut(addr).is_some_and(|slot| std::mem::take(&mut slot.claimed))

@@ -204,6 +204,15 @@ impl Store {
         self.handle(addr)
     }
 
+    /// As [`Store::link_host_func`], for when the handle is given to the host, which holds the function then.
+    pub fn hold_host_func(&mut self, func: &HostFunc) -> Handle<FuncInst> {
+        let handle = self.link_host_func(func);
+        if !self.funcs.is_claimed(handle.addr) {
+            self.claim(handle.addr);
+        }
+        handle
+    }
+
     /// Forgets which linked functions were reclaimed.
     pub(crate) fn forget_reclaimed_links(&mut self) {
         let funcs = &self.funcs;

@@ -144,6 +144,7 @@ impl FuncType {
     ///
     /// # Panics
     /// When they belong to different engines.
+    #[expect(clippy::should_implement_trait, reason = "`==` could not refuse another engine's")]
     pub fn eq(a: &Self, b: &Self) -> bool {
         assert!(Engine::same(&a.engine, &b.engine), "function types of different engines cannot be compared");
         a.id == b.id

@@ -184,6 +184,7 @@ impl HeapType {
     ///
     /// # Panics
     /// When both name defined types, of different engines.
+    #[expect(clippy::should_implement_trait, reason = "`==` could not refuse another engine's")]
     pub fn eq(a: &Self, b: &Self) -> bool {
         match (a, b) {
             (Self::ConcreteFunc(a), Self::ConcreteFunc(b)) => FuncType::eq(a, b),

@@ -92,6 +92,7 @@ impl RefType {
     ///
     /// # Panics
     /// When both name defined types, of different engines.
+    #[expect(clippy::should_implement_trait, reason = "`==` could not refuse another engine's")]
     pub fn eq(a: &Self, b: &Self) -> bool {
         a.is_nullable == b.is_nullable && HeapType::eq(&a.heap_type, &b.heap_type)
     }

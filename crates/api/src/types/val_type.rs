@@ -123,6 +123,7 @@ impl ValType {
     ///
     /// # Panics
     /// When both name defined types, of different engines.
+    #[expect(clippy::should_implement_trait, reason = "`==` could not refuse another engine's")]
     pub fn eq(a: &Self, b: &Self) -> bool {
         match (a, b) {
             (Self::Ref(a), Self::Ref(b)) => RefType::eq(a, b),

@@ -208,6 +208,36 @@ fn a_linked_host_function_is_one_function_in_a_store() {
 }
 
 #[test]
+fn what_a_linker_gives_to_the_host_stays() {
+    let mut store = empty_store();
+    let engine = store.engine().clone();
+    let mut linker = Linker::new(&engine);
+    linker.func_wrap("", "f", || 1_i32).unwrap();
+    let module =
+        Module::new(&engine, r#"(module (import "" "f" (func (result i32))) (export "f" (func 0)))"#);
+    let module = module.unwrap();
+
+    // Nobody but instances has it: it goes with the last.
+    let (one, two) = (linker.instantiate(&mut store, &module), linker.instantiate(&mut store, &module));
+    let two = two.unwrap();
+    store.release(one.unwrap()).unwrap();
+    assert_eq!(store.reclaim().functions, 0);
+    assert_eq!(call(&mut store, two, "f"), 1);
+    store.release(two).unwrap();
+    assert_eq!(store.reclaim().functions, 1);
+
+    let f = linker.get(&mut store, "", "f").unwrap().into_func().unwrap();
+    let three = linker.instantiate(&mut store, &module).unwrap();
+    store.release(three).unwrap();
+    let freed = store.reclaim();
+    assert_eq!((freed.instances, freed.functions), (1, 0));
+    assert_eq!(f.typed::<(), i32>(&store).unwrap().call(&mut store, ()).unwrap(), 1);
+    store.release(f).unwrap();
+    assert_eq!(store.reclaim().functions, 1);
+    assert!(f.call(&mut store, &[], &mut [Val::I32(0)]).is_err());
+}
+
+#[test]
 fn instances_are_defined_by_their_exports() {
     let mut store = empty_store();
     let engine = store.engine().clone();
@@ -277,6 +307,8 @@ fn a_command_is_new_at_each_call() {
     start.call(&mut store, ()).unwrap();
     assert_eq!(calls.load(Relaxed), 2);
     assert_eq!(call_linked(&mut store, &linker, "m", "count").unwrap(), 0);
+    assert_eq!(store.reclaim().instances, 3, "an instance for each call, and no longer");
+    start.call(&mut store, ()).unwrap();
     assert!(linker.get(&mut store, "m", "memory").is_err());
 }
 
