@@ -36,6 +36,13 @@ pub struct WasiCtxBuilder {
     built: bool,
 }
 
+impl WasiCtx {
+    /// The same as [`WasiCtxBuilder::new`].
+    pub fn builder() -> WasiCtxBuilder {
+        WasiCtxBuilder::new()
+    }
+}
+
 impl Default for WasiCtxBuilder {
     fn default() -> Self {
         Self::new()

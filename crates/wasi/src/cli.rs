@@ -7,7 +7,6 @@
 use crate::os;
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Write};
-use std::os::fd::AsFd;
 
 pub use crate::os::Handle;
 
@@ -101,7 +100,7 @@ impl StdinStream for Stdin {
     }
 
     fn readiness(&self) -> Readiness<'_> {
-        Readiness::Ask(self.0.as_fd())
+        Readiness::Ask(os::handle(&self.0))
     }
 }
 
@@ -128,7 +127,7 @@ impl StdoutStream for Stdout {
     }
 
     fn readiness(&self) -> Readiness<'_> {
-        Readiness::Ask(self.0.as_fd())
+        Readiness::Ask(os::handle(&self.0))
     }
 }
 
@@ -153,7 +152,7 @@ impl StdoutStream for Stderr {
     }
 
     fn readiness(&self) -> Readiness<'_> {
-        Readiness::Ask(self.0.as_fd())
+        Readiness::Ask(os::handle(&self.0))
     }
 }
 
@@ -180,7 +179,7 @@ impl StdinStream for InputFile {
     }
 
     fn readiness(&self) -> Readiness<'_> {
-        Readiness::Ask(self.0.as_fd())
+        Readiness::Ask(os::handle(&self.0))
     }
 }
 
@@ -207,6 +206,6 @@ impl StdoutStream for OutputFile {
     }
 
     fn readiness(&self) -> Readiness<'_> {
-        Readiness::Ask(self.0.as_fd())
+        Readiness::Ask(os::handle(&self.0))
     }
 }

@@ -1,12 +1,11 @@
 //! What a guest gets: everything an embedder has configured, not yet in use.
 
-use crate::WasiCtxBuilder;
 use crate::cli::{Empty, StdinStream, StdoutStream};
 use crate::clocks::Clocks;
 use crate::dir::OpenDir;
 use crate::random::Random;
 
-/// What a guest gets. Made by a [`WasiCtxBuilder`].
+/// What a guest gets. Made by a [`WasiCtxBuilder`](crate::WasiCtxBuilder).
 pub struct WasiCtx {
     pub(crate) args: Vec<String>,
     /// As `name=value`.
@@ -21,11 +20,6 @@ pub struct WasiCtx {
 }
 
 impl WasiCtx {
-    /// The same as [`WasiCtxBuilder::new`].
-    pub fn builder() -> WasiCtxBuilder {
-        WasiCtxBuilder::new()
-    }
-
     pub(crate) fn new() -> Self {
         Self {
             args: Vec::new(),

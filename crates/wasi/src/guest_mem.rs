@@ -115,16 +115,17 @@ impl<'a> GuestMem<'a> {
 
     /// The buffers of a `ciovec_array`, to be read straight from the memory.
     pub(crate) fn sources(&self, iovs: u32, count: u32) -> Result<Vec<IoSlice<'_>>, Errno> {
-        let ranges = self.buffers(iovs, count)?;
-        Ok(ranges.into_iter().filter_map(|range| self.bytes.get(range)).map(IoSlice::new).collect())
+        let mut sources = Vec::new();
+        self.each_buffer(iovs, count, |range| sources.extend(self.bytes.get(range).map(IoSlice::new)))?;
+        Ok(sources)
     }
 
     /// The buffers of an `iovec_array`, to be written straight into the memory.
     ///
     /// If two of them overlap only the first is given: the call then does less than asked.
     pub(crate) fn targets(&mut self, iovs: u32, count: u32) -> Result<Vec<IoSliceMut<'_>>, Errno> {
-        let mut ranges: Vec<(usize, Range<usize>)> =
-            self.buffers(iovs, count)?.into_iter().enumerate().collect();
+        let mut ranges: Vec<(usize, Range<usize>)> = Vec::new();
+        self.each_buffer(iovs, count, |range| ranges.push((ranges.len(), range)))?;
         ranges.sort_by_key(|(_, range)| range.start);
         let overlap = ranges.iter().zip(ranges.iter().skip(1)).any(|((_, a), (_, b))| a.end > b.start);
         if overlap {
@@ -147,13 +148,11 @@ impl<'a> GuestMem<'a> {
         Ok(pieces.into_iter().map(|(_, piece)| piece).collect())
     }
 
-    /// Where the buffers of an iovec array lie: in the memory and none empty.
-    fn buffers(&self, iovs: u32, count: u32) -> Result<Vec<Range<usize>>, Errno> {
+    /// Visits the places of an iovec array's buffers: each is in the memory and not empty.
+    fn each_buffer(&self, iovs: u32, count: u32, mut visit: impl FnMut(Range<usize>)) -> Result<(), Errno> {
         self.check_array(iovs, count, iovec::BYTES)?;
-        let count = count.min(MAX_BUFFERS);
-        let mut ranges = Vec::with_capacity(to_usize(count)?);
         let mut room = MAX_TRANSFER;
-        for index in 0..count {
+        for index in 0..count.min(MAX_BUFFERS) {
             let at = Self::element(iovs, index, iovec::BYTES)?;
             let len = to_usize(self.u32(at, iovec::BUF_LEN)?)?;
             if len == 0 {
@@ -166,10 +165,10 @@ impl<'a> GuestMem<'a> {
             let len = len.min(room);
             room -= len;
             if len > 0 {
-                ranges.push(range.start..range.start + len);
+                visit(range.start..range.start + len);
             }
         }
-        Ok(ranges)
+        Ok(())
     }
 
     fn read<const N: usize>(&self, at: u32, offset: usize) -> Result<[u8; N], Errno> {

@@ -54,6 +54,7 @@
 
 #![forbid(unsafe_code)]
 
+// In reading order: a module uses those above it.
 #[macro_use]
 mod flags;
 mod types;
@@ -72,19 +73,16 @@ pub mod clocks;
 pub mod pipe;
 pub mod random;
 
-mod dir;
-mod fd_table;
 mod file;
 
-mod builder;
+mod dir;
+mod fd_table;
+
 mod ctx;
 
 pub mod p1;
 
-/// The guide's programs, as tests of the documentation.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/guide/wasi.md")]
-mod guide {}
+mod builder;
 
 pub use builder::WasiCtxBuilder;
 pub use clocks::{HostMonotonicClock, HostWallClock};

@@ -19,6 +19,11 @@ use std::time::{Duration, Instant};
 /// Something that the system can wait for.
 pub type Handle<'a> = BorrowedFd<'a>;
 
+/// The handle of an open file or stream.
+pub(crate) fn handle(file: &impl AsFd) -> Handle<'_> {
+    file.as_fd()
+}
+
 const NANOS_PER_SEC: u64 = 1_000_000_000;
 
 /// The flags for opening a file that `cap-std` does not have under a name of its own, or ties

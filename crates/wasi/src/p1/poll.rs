@@ -21,7 +21,6 @@ use crate::types::{
     ClockId, Errno, EventRwFlags, EventType, Filetype, Rights, SubclockFlags, event, subscription,
 };
 use std::io::Seek;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// More subscriptions than there can be descriptors are refused.
@@ -136,7 +135,7 @@ fn readiness(fds: &FdTable, fd: u32, ty: EventType) -> Result<Readiness<'_>, Err
             let bytes = if ty == EventType::FdRead { bytes_to_end(file) } else { SOME };
             Ok(Readiness::Now { bytes, hangup: false })
         }
-        Object::File(file) => Ok(Readiness::Ask(file.file.as_fd())),
+        Object::File(file) => Ok(Readiness::Ask(os::handle(&file.file))),
         Object::Dir(_) => Err(Errno::Badf),
     }
 }
