@@ -105,6 +105,8 @@ builtins! {
     TableInit table_init(table: I32, elem: I32, dst: I64, src: I64, len: I64): [MayTrap];
     /// `elem.drop`.
     ElemDrop elem_drop(elem: I32): [];
+    /// The epoch's deadline has come: goes on to a new one, or traps.
+    EpochReached epoch_reached(): [MayTrap];
     /// Raises the trap of a code: for code that does not rely on signals. Never returns.
     RaiseTrap raise_trap(code: I32): [MayTrap];
 }

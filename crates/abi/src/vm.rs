@@ -5,7 +5,7 @@
 
 use std::ffi::c_void;
 use std::mem::offset_of;
-use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::{AtomicPtr, AtomicU64};
 
 /// Where a function's code starts: one a function, shared by every instance of its module.
 ///
@@ -36,6 +36,10 @@ pub struct VmStore {
     pub unwind: usize,
     /// Address of the stub where a thread goes on after a fault in guest code.
     pub after_fault: usize,
+    /// The engine's epoch counter.
+    pub epoch: *const AtomicU64,
+    /// From this epoch on code asks the runtime whether to go on; only code that was compiled to looks.
+    pub epoch_deadline: u64,
     /// Executable range of the engine, for the fault handler: first address.
     pub code_start: usize,
     /// Executable range of the engine, for the fault handler: one past the last address.
@@ -69,6 +73,10 @@ impl VmStore {
     pub const ENTRY_SP: i32 = offset_of!(VmStore, entry_sp) as i32;
     /// Offset of [`VmStore::caller`].
     pub const CALLER: i32 = offset_of!(VmStore, caller) as i32;
+    /// Offset of [`VmStore::epoch`].
+    pub const EPOCH: i32 = offset_of!(VmStore, epoch) as i32;
+    /// Offset of [`VmStore::epoch_deadline`].
+    pub const EPOCH_DEADLINE: i32 = offset_of!(VmStore, epoch_deadline) as i32;
     /// Offset of [`VmStore::unwind`].
     pub const UNWIND: i32 = offset_of!(VmStore, unwind) as i32;
 }

@@ -43,6 +43,14 @@ impl Engine {
         self.0.config()
     }
 
+    /// Advances the engine's epoch by one. Cheap; from any thread, also while guests run.
+    ///
+    /// Guests of engines with [`Config::epoch_interruption`] look at it; see
+    /// [`Store::set_epoch_deadline`](crate::Store::set_epoch_deadline).
+    pub fn increment_epoch(&self) {
+        self.0.increment_epoch();
+    }
+
     /// A handle that does not keep the engine.
     pub fn weak(&self) -> EngineWeak {
         EngineWeak(Arc::downgrade(&self.0))

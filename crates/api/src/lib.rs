@@ -66,11 +66,14 @@ mod default_value;
 #[expect(unsafe_code, reason = "passes on what the caller promises of unchecked functions")]
 mod linker;
 mod reclaim;
+#[expect(unsafe_code, reason = "an epoch handler gets the whole store back")]
+mod epoch;
 #[cfg(doctest)]
 mod guide;
 
 pub use backtrace::{FrameInfo, FrameSymbol, WasmBacktrace};
 pub use engine::{Engine, EngineWeak, Precompiled};
+pub use epoch::UpdateDeadline;
 pub use error::{Error, OutOfMemory, Result, ToWasmtimeResult, bail, ensure, format_err};
 pub use externals::{Export, Extern};
 pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy, WasmTyList};

@@ -42,6 +42,8 @@ pub struct Tunables {
     pub canonical_nans: bool,
     /// Whether relaxed SIMD operators give the same results on every machine.
     pub deterministic_relaxed_simd: bool,
+    /// Whether functions and loops look at the engine's epoch.
+    pub epochs: bool,
     /// Whether each frame keeps its `vmctx` where [`FrameShape`](tenure_abi::frame::FrameShape) says.
     pub keep_vmctx: bool,
 }
@@ -55,6 +57,7 @@ impl Default for Tunables {
             memory_guard: 32 << 20,
             canonical_nans: false,
             deterministic_relaxed_simd: false,
+            epochs: false,
             keep_vmctx: false,
         }
     }

@@ -92,9 +92,10 @@ pub(crate) fn conditions(fingerprint: &str, tunables: &Tunables, features: Featu
         memory_guard,
         canonical_nans,
         deterministic_relaxed_simd,
+        epochs,
         keep_vmctx,
     } = tunables;
-    let rows: [(&str, &dyn fmt::Display); 9] = [
+    let rows: [(&str, &dyn fmt::Display); 10] = [
         ("the version of tenure", &env!("CARGO_PKG_VERSION")),
         ("the compiler", &fingerprint),
         ("signals_based_traps", signals),
@@ -103,6 +104,7 @@ pub(crate) fn conditions(fingerprint: &str, tunables: &Tunables, features: Featu
         ("memory_guard_size", memory_guard),
         ("cranelift_nan_canonicalization", canonical_nans),
         ("relaxed_simd_deterministic", deterministic_relaxed_simd),
+        ("epoch_interruption", epochs),
         ("keep_vmctx", keep_vmctx),
     ];
     let mut all: Conditions =

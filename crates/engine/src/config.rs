@@ -122,7 +122,6 @@ impl Config {
             ),
             ("memory_may_move", !options.memory_may_move, "a memory that may not move"),
             ("consume_fuel", options.consume_fuel, "fuel"),
-            ("epoch_interruption", options.epoch_interruption, "interruption by epochs"),
             ("shared_memory", options.shared_memory, "shared memory"),
             ("debug_info", options.debug_info, "debug information for native debuggers"),
             ("guest_debug", options.guest_debug, "debugging of guests"),
@@ -173,6 +172,7 @@ impl Config {
             memory_reservation: options.memory_reservation,
             memory64_reservation: options.memory_reservation,
             memory_guard: options.memory_guard_size,
+            epochs: options.epoch_interruption,
             canonical_nans: options.cranelift_nan_canonicalization,
             deterministic_relaxed_simd: options.relaxed_simd_deterministic,
             ..Tunables::default()

@@ -7,6 +7,7 @@ use crate::pipeline::{OnProgress, Pipeline};
 use crate::wasm_features::WasmFeatures;
 use crate::workers::Workers;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tenure_abi::CtxLayout;
 use tenure_code::{CodeImage, Compiler, Tunables};
 use tenure_module::{Module, parse};
@@ -24,6 +25,7 @@ pub struct Engine {
     compiler: OptimizingCompiler,
     workers: Workers,
     code: Arc<CodeSpace>,
+    epoch: Arc<AtomicU64>,
 }
 
 impl Engine {
@@ -45,9 +47,15 @@ impl Engine {
             compiler: OptimizingCompiler::with(config.to_compiler_settings())?,
             workers: Workers::new(),
             code: CodeSpace::new()?,
+            epoch: Arc::default(),
             tunables,
             config: config.clone(),
         })
+    }
+
+    /// Advances the epoch by one, from any thread, also while guests run.
+    pub fn increment_epoch(&self) {
+        self.epoch.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What was asked for.
@@ -81,6 +89,7 @@ impl Engine {
         StoreConfig {
             max_wasm_stack: options.max_wasm_stack,
             backtraces: options.wasm_backtrace_max_frames.is_some(),
+            epoch: self.epoch.clone(),
             tunables: self.tunables.clone(),
         }
     }

@@ -90,7 +90,8 @@ options! {
     generate_address_map: bool = true;
     /// Whether guests are charged for what they execute. Not there yet.
     consume_fuel: bool = false;
-    /// Whether guests are interrupted at deadlines. Not there yet.
+    /// Whether guests are interrupted at deadlines: functions and loops then look at the engine's epoch. Off by
+    /// default.
     epoch_interruption: bool = false;
     /// Whether memories that threads share can be made. Not there yet.
     shared_memory: bool = false;

@@ -206,6 +206,33 @@ impl<'a> Translator<'a> {
             let over = self.builder.ins().icmp(ir::condcodes::IntCC::UnsignedLessThan, here, limit);
             self.trap_if(over, Trap::StackOverflow);
         }
+        self.check_epoch();
+    }
+
+    /// Asks the runtime whether to go on, if epochs are watched and the deadline has come. The counter is read
+    /// anew each time, since other threads advance it.
+    pub(crate) fn check_epoch(&mut self) {
+        if !self.unit.tunables.epochs {
+            return;
+        }
+        let store = self.store_ctx();
+        let counter = self.fixed_ptr(store, VmStore::EPOCH);
+        let flags = ir::MemFlagsData::trusted();
+        // Atomic, or the optimizer would take an earlier load's word for it.
+        let now = self.builder.ins().atomic_load(PTR, flags, counter);
+        let deadline = self.builder.ins().load(PTR, flags, store, VmStore::EPOCH_DEADLINE);
+        let reached =
+            self.builder.ins().icmp(ir::condcodes::IntCC::UnsignedGreaterThanOrEqual, now, deadline);
+        let ask = self.builder.create_block();
+        let next = self.builder.create_block();
+        self.builder.set_cold_block(ask);
+        self.builder.ins().brif(reached, ask, &[], next, &[]);
+        self.builder.seal_block(ask);
+        self.builder.switch_to_block(ask);
+        self.builtin(Builtin::EpochReached, &[]);
+        self.builder.ins().jump(next, &[]);
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
     }
 
     /// Declares `count` more locals, zero at the start.

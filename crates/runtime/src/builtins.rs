@@ -37,7 +37,11 @@ macro_rules! entries {
                     $($arg: host_type!($ty)),*
                 ) -> BuiltinResult {
                     // SAFETY: stubs of builtins are only called by compiled code, with its own context.
-                    unsafe { run(vmctx, |store, instance| bodies::$name(store, instance, $($arg),*)) }
+                    unsafe {
+                        run(vmctx, |store, instance| {
+                            bodies::$name(Access::of(store), instance, $($arg),*).map_err(Why::from)
+                        })
+                    }
                 }
             )*
         }
@@ -52,21 +56,63 @@ for_each_builtin!(entries);
 /// `vmctx` is the context of an instance that is calling, on the thread that runs it.
 unsafe fn run(
     vmctx: *mut VmCtxHeader,
-    body: impl FnOnce(&mut Store, InstAddr) -> Result<u64, Trap>,
+    body: impl FnOnce(*mut Store, InstAddr) -> Result<u64, Why>,
 ) -> BuiltinResult {
-    // SAFETY: a live context; its store's context is alive, and `host` is the store, whose active call
-    // waits for this to return and lends it.
+    // SAFETY: a live context; its store's context is alive, and `host` is the store.
     let (store, instance) = unsafe {
         let store = (*(*vmctx).store).host.cast::<Store>();
-        (&mut *store, InstAddr::from_bits((*vmctx).instance))
+        (store, InstAddr::from_bits((*vmctx).instance))
     };
-    let why = match catch_unwind(AssertUnwindSafe(|| body(store, instance))) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| body(store, instance)));
+    // SAFETY: the store's active call waits for this to return and lends it; the body is done with it.
+    let store = unsafe { &mut *store };
+    let why = match outcome {
         Ok(Ok(value)) => return BuiltinResult { value, status: 0 },
-        Ok(Err(trap)) => Abandon::Trap(TrapInfo::capture(store, trap, None)),
+        Ok(Err(Why::Trap(trap))) => Abandon::Trap(TrapInfo::capture(store, trap, None)),
+        Ok(Err(Why::Abandon(why))) => why,
         Err(payload) => Abandon::Panic(payload),
     };
     store.abandoned = Some(why);
     BuiltinResult { value: 0, status: 1 }
+}
+
+/// Why a builtin abandons the guest.
+enum Why {
+    Trap(Trap),
+    Abandon(Abandon),
+}
+
+impl From<Trap> for Why {
+    fn from(trap: Trap) -> Self {
+        Self::Trap(trap)
+    }
+}
+
+impl From<Abandon> for Why {
+    fn from(why: Abandon) -> Self {
+        Self::Abandon(why)
+    }
+}
+
+/// How a body gets at the store.
+trait Access {
+    /// # Safety
+    /// `store` is lent to the body that asks, and nothing else uses it as long as the result lives.
+    unsafe fn of(store: *mut Store) -> Self;
+}
+
+impl Access for &mut Store {
+    unsafe fn of(store: *mut Store) -> Self {
+        // SAFETY: passed on from the caller.
+        unsafe { &mut *store }
+    }
+}
+
+/// For bodies that lend the store on, with all that the embedding API keeps behind it.
+impl Access for *mut Store {
+    unsafe fn of(store: *mut Store) -> Self {
+        store
+    }
 }
 
 /// What a failed growth is to the guest.
@@ -220,6 +266,20 @@ mod bodies {
 
     pub fn elem_drop(store: &mut Store, instance: InstAddr, elem: u32) -> Result<u64, Trap> {
         store.elem_drop(instance, ElemIdx(elem));
+        Ok(0)
+    }
+
+    pub fn epoch_reached(store: *mut Store, _: InstAddr) -> Result<u64, Why> {
+        // SAFETY: the store is lent to this body, and by it to the handler, one after the other.
+        unsafe {
+            let Some(mut handler) = (*store).epoch_handler.take() else {
+                return Err(Trap::Interrupt.into());
+            };
+            let outcome = handler(store);
+            // What the handler set in its place meanwhile stays.
+            (*store).epoch_handler.get_or_insert(handler);
+            (*store).set_epoch_deadline(outcome?);
+        }
         Ok(0)
     }
 

@@ -66,5 +66,5 @@ pub use loaded::LoadedModule;
 pub use memory::{GrowError, MemInst};
 pub use reclaim::{Owned, Reclaimed, ReleaseError};
 pub use scope::Claimed;
-pub use store::{Store, StoreConfig};
+pub use store::{EpochHandler, Store, StoreConfig};
 pub use table::TableInst;

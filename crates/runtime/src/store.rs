@@ -16,6 +16,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tenure_abi::ValRaw;
 use tenure_abi::vm::{VmFault, VmFuncRef, VmStore};
 use tenure_code::Tunables;
@@ -28,6 +29,8 @@ pub struct StoreConfig {
     pub max_wasm_stack: usize,
     /// Whether traps and errors carry the guest's backtrace.
     pub backtraces: bool,
+    /// The engine's epoch counter.
+    pub epoch: Arc<AtomicU64>,
     /// How memories that the host makes are reserved, and whether faults stand for traps.
     pub tunables: Tunables,
 }
@@ -50,6 +53,10 @@ pub struct Store {
     linked: HashMap<HostFuncKey, FuncAddr>,
     /// The calls that the active call was made from, innermost first; null when it is the outermost.
     pub(crate) outer: *const Activation,
+    /// The engine's epoch counter.
+    epoch: Arc<AtomicU64>,
+    /// What is asked when the deadline has come; without it that is a trap.
+    pub(crate) epoch_handler: Option<EpochHandler>,
     /// How often a guest was entered.
     pub(crate) entries: u64,
     /// Claims that were given up since the last reclamation.
@@ -86,6 +93,8 @@ impl Store {
             host: std::ptr::null_mut(),
             unwind: space.unwind(),
             after_fault: space.fault(),
+            epoch: Arc::as_ptr(&config.epoch),
+            epoch_deadline: 0,
             code_start,
             code_end,
             fault: VmFault::default(),
@@ -95,6 +104,7 @@ impl Store {
             vm: NonNull::from(vm),
             space,
             types,
+            epoch: config.epoch.clone(),
             config,
             instances: Arena::default(),
             funcs: Arena::default(),
@@ -105,6 +115,7 @@ impl Store {
             linked: HashMap::new(),
             outer: std::ptr::null(),
             scopes: Vec::new(),
+            epoch_handler: None,
             entries: 0,
             released: 0,
             lived: 0,
@@ -178,6 +189,25 @@ lookups! {
     "table", tables: table table_mut TableInst;
     "memory", mems: memory memory_mut MemInst;
     "global", globals: global global_mut GlobalInst;
+}
+
+/// Decides what happens when the epoch's deadline has come: how many epochs on the next one is, or why the
+/// guest is to be abandoned. Gets the store as [`call`](crate::call::call) was given it.
+pub type EpochHandler = Box<dyn FnMut(*mut Store) -> Result<u64, Abandon> + Send + Sync>;
+
+/// Epochs.
+impl Store {
+    /// The deadline is `ticks` epochs from now; saturates.
+    pub fn set_epoch_deadline(&mut self, ticks: u64) {
+        let deadline = self.epoch.load(Ordering::Relaxed).saturating_add(ticks);
+        // SAFETY: the store's own context; no guest of it runs meanwhile.
+        unsafe { (*self.vm()).epoch_deadline = deadline };
+    }
+
+    /// Sets who decides when the deadline has come; without a handler that is a trap.
+    pub fn set_epoch_handler(&mut self, handler: Option<EpochHandler>) {
+        self.epoch_handler = handler;
+    }
 }
 
 /// Making things that no instance defines.

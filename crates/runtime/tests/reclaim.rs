@@ -76,7 +76,8 @@ impl Engine {
     fn store(&self) -> Store {
         // Address space for thousands of memories at once: small ones, with no guard to speak of.
         let tunables = Tunables { memory_reservation: 1 << 16, memory_guard: 0, ..Tunables::default() };
-        let config = StoreConfig { max_wasm_stack: 1 << 19, backtraces: true, tunables };
+        let config =
+            StoreConfig { max_wasm_stack: 1 << 19, backtraces: true, epoch: Arc::default(), tunables };
         let mut store = Store::new(self.space.clone(), self.types.clone(), config);
         store.set_automatic_reclaim(false);
         store

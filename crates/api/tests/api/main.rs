@@ -2,6 +2,7 @@
 
 mod compat;
 mod contract;
+mod epoch;
 mod externref;
 mod global;
 mod handles;

@@ -43,6 +43,7 @@ impl Translator<'_> {
             results: results.len(),
             branched: false,
         });
+        self.check_epoch();
         Ok(())
     }
 

@@ -1,0 +1,82 @@
+//! Deadlines in epochs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tenure::{Config, Engine, Instance, Module, Store, Trap, TypedFunc, UpdateDeadline, bail};
+
+fn spinner() -> (Engine, Store<u32>, TypedFunc<(), ()>) {
+    let engine = Engine::new(Config::new().epoch_interruption(true)).unwrap();
+    let module = Module::new(&engine, r#"(module (func (export "spin") (loop (br 0))))"#).unwrap();
+    let mut store = Store::new(&engine, 0);
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let spin = instance.get_typed_func(&mut store, "spin").unwrap();
+    (engine, store, spin)
+}
+
+#[test]
+fn a_store_without_a_deadline_is_interrupted_at_once() {
+    let (_, mut store, spin) = spinner();
+    let error = spin.call(&mut store, ()).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+}
+
+#[test]
+fn a_loop_that_writes_nothing_is_interrupted_from_another_thread() {
+    let (engine, mut store, spin) = spinner();
+    store.set_epoch_deadline(3);
+    let clock = std::thread::spawn(move || (0..3).for_each(|_| engine.increment_epoch()));
+    let error = spin.call(&mut store, ()).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+    clock.join().unwrap();
+}
+
+#[test]
+fn the_callback_decides_and_sees_the_store() {
+    let (engine, mut store, spin) = spinner();
+    store.set_epoch_deadline(1);
+    let seen = Arc::new(AtomicU32::new(0));
+    let counted = seen.clone();
+    store.epoch_deadline_callback(move |mut store| {
+        *store.data_mut() += 1;
+        counted.fetch_add(1, Ordering::Relaxed);
+        match *store.data() {
+            1..=4 => Ok(UpdateDeadline::Continue(0)),
+            _ => bail!("enough"),
+        }
+    });
+    engine.increment_epoch();
+    let error = spin.call(&mut store, ()).unwrap_err();
+    assert_eq!(error.root_cause().to_string(), "enough");
+    assert_eq!((*store.data(), seen.load(Ordering::Relaxed)), (5, 5));
+
+    // And interrupts, when it says so; and without it the deadline is a trap again.
+    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Interrupt));
+    let error = spin.call(&mut store, ()).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+    store.epoch_deadline_trap();
+    let error = spin.call(&mut store, ()).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+}
+
+#[test]
+fn a_callback_that_panics_leaves_a_store_that_works() {
+    let (engine, mut store, spin) = spinner();
+    store.epoch_deadline_callback(|_| panic!("no time"));
+    engine.increment_epoch();
+    let payload =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| spin.call(&mut store, ()))).unwrap_err();
+    assert_eq!(payload.downcast_ref(), Some(&"no time"));
+    store.epoch_deadline_trap();
+    assert_eq!(spin.call(&mut store, ()).unwrap_err().downcast_ref(), Some(&Trap::Interrupt));
+}
+
+#[test]
+fn a_deadline_beyond_the_last_epoch_saturates() {
+    let (engine, mut store, _) = spinner();
+    engine.increment_epoch();
+    store.set_epoch_deadline(u64::MAX);
+    let module = Module::new(&engine, r#"(module (func (export "f") (result i32) (i32.const 1)))"#).unwrap();
+    let f =
+        Instance::new(&mut store, &module, &[]).unwrap().get_typed_func::<(), i32>(&mut store, "f").unwrap();
+    assert_eq!(f.call(&mut store, ()).unwrap(), 1);
+}

@@ -1,0 +1,100 @@
+//! A host that loads, runs, cross-links and forgets plugins in one store, for as long as it likes.
+//!
+//! ```sh
+//! cargo run --release -p tenure --example plugin_host -- 1000000
+//! ```
+//! Each cycle loads two plugins. The second imports the first's table, calls the function that stands there, and
+//! puts a function of its own beside it; so each holds the other. Then both are released. Counting references
+//! would never free such a pair; the store does, and its memory stays flat.
+
+use std::fs;
+use tenure::{
+    Caller, Engine, Instance, Linker, Module, Ref, RefType, Result, Store, Table, TableType, TypedFunc,
+};
+
+const PLUGIN: &str = r#"(module
+    (import "host" "log" (func $log (param i64)))
+    (import "host" "friend" (table $friend 2 funcref))
+    (type $step (func (param i64) (result i64)))
+    (memory (export "memory") 1)
+    (table (export "own") 2 funcref)
+    (elem declare func $step)
+    (func $step (type $step) (param i64) (result i64)
+        (call $log (local.get 0))
+        (i64.store (i32.const 0) (i64.add (i64.load (i32.const 0)) (local.get 0)))
+        (i64.load (i32.const 0)))
+    (func (export "run") (param i64) (result i64)
+        ;; The friend's table has our function from now on ...
+        (table.set $friend (i32.const 1) (ref.func $step))
+        ;; ... and we call the one that it offers.
+        (call_indirect $friend (type $step) (local.get 0) (i32.const 0)))
+    (export "step" (func $step)))"#;
+
+/// A loaded plugin.
+struct Plugin {
+    instance: Instance,
+    own: Table,
+    run: TypedFunc<i64, i64>,
+}
+
+impl Plugin {
+    /// Loads a plugin that finds `friend` under its import of that name.
+    fn load(store: &mut Store<u64>, linker: &Linker<u64>, module: &Module, friend: Table) -> Result<Self> {
+        let mut linker = linker.clone();
+        linker.define(&mut *store, "host", "friend", friend)?;
+        let instance = linker.instantiate(&mut *store, module)?;
+        let own = instance.get_table(&mut *store, "own").expect("plugins export their table");
+        let step = instance.get_func(&mut *store, "step").expect("plugins export their step");
+        own.set(&mut *store, 0, Ref::Func(Some(step)))?;
+        let run = instance.get_typed_func(&mut *store, "run")?;
+        Ok(Self { instance, own, run })
+    }
+}
+
+fn main() -> Result<()> {
+    let cycles: u64 = std::env::args().nth(1).map_or(Ok(20_000), |text| text.parse())?;
+    let engine = Engine::default();
+    let module = Module::new(&engine, PLUGIN)?;
+    let mut store = Store::new(&engine, 0);
+    let mut linker = Linker::new(&engine);
+    linker.func_wrap("host", "log", |mut caller: Caller<'_, u64>, _: i64| *caller.data_mut() += 1)?;
+    let lobby = Table::new(&mut store, TableType::new(RefType::FUNCREF, 2, None), Ref::Func(None))?;
+
+    let mut settled = footprint();
+    for cycle in 1..=cycles {
+        let first = Plugin::load(&mut store, &linker, &module, lobby)?;
+        let second = Plugin::load(&mut store, &linker, &module, first.own)?;
+        assert_eq!(second.run.call(&mut store, 7)?, 7);
+        store.release(first.instance)?;
+        store.release(second.instance)?;
+        if cycle == 1_000 {
+            settled = footprint();
+            report(cycle, settled);
+        } else if cycle > 1_000 && (cycle.is_power_of_two() || cycle == cycles) {
+            report(cycle, footprint());
+        }
+    }
+
+    println!("the last reclamation freed {:?}", store.reclaim());
+    let (resident, mappings) = footprint();
+    println!(
+        "from cycle 1000 on: {:+} KiB resident, {:+} mappings",
+        (resident as i64 - settled.0 as i64) / 1024,
+        mappings as i64 - settled.1 as i64
+    );
+    Ok(())
+}
+
+fn report(cycle: u64, (resident, mappings): (usize, usize)) {
+    println!("{cycle:>9} cycles: {:>6} KiB resident, {mappings} mappings", resident / 1024);
+}
+
+/// Resident memory in bytes and the number of mappings of this process; zeros where the system does not tell.
+fn footprint() -> (usize, usize) {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let resident =
+        resident.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<usize>().ok()).unwrap_or(0);
+    let maps = fs::read_to_string("/proc/self/maps").map_or(0, |text| text.lines().count());
+    (resident * 1024, maps)
+}
