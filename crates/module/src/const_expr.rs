@@ -63,7 +63,7 @@ impl ConstExpr {
         let mut ops = Vec::new();
         let mut reader = expr.get_operators_reader();
         while !reader.eof() {
-            let offset = reader.original_position() as u64;
+            let offset = reader.original_position();
             let op = match reader.read()? {
                 Operator::I32Const { value } => ConstOp::I32(value),
                 Operator::I64Const { value } => ConstOp::I64(value),

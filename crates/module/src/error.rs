@@ -22,7 +22,7 @@ impl std::error::Error for ValidateError {}
 
 impl From<wasmparser::BinaryReaderError> for ValidateError {
     fn from(error: wasmparser::BinaryReaderError) -> Self {
-        Self { message: error.message().to_string(), offset: error.offset() as u64 }
+        Self { message: error.message().to_string(), offset: error.offset() }
     }
 }
 

@@ -46,7 +46,7 @@ pub fn parse<'a>(
     for payload in parser.parse_all(bytes) {
         let payload = payload?;
         if let Payload::Version { encoding: wasmparser::Encoding::Component, range, .. } = &payload {
-            return Err(ParseError::Unsupported { proposal: "component-model", offset: range.start as u64 });
+            return Err(ParseError::Unsupported { proposal: "component-model", offset: range.start });
         }
         match validator.payload(&payload)? {
             ValidPayload::Func(to_validate, code) => {
@@ -117,19 +117,19 @@ impl<'r> Sections<'r> {
             Payload::TypeSection(reader) => {
                 for group in reader.into_iter_with_offsets() {
                     let (offset, group) = group?;
-                    self.types.push_group(group, offset as u64)?;
+                    self.types.push_group(group, offset)?;
                 }
             }
             Payload::ImportSection(reader) => {
                 for import in reader.into_imports_with_offsets() {
                     let (offset, import) = import?;
-                    self.import(import, offset as u64)?;
+                    self.import(import, offset)?;
                 }
             }
             Payload::FunctionSection(reader) => {
                 for ty in reader.into_iter_with_offsets() {
                     let (offset, ty) = ty?;
-                    self.func(TypeIdx(ty), offset as u64)?;
+                    self.func(TypeIdx(ty), offset)?;
                 }
             }
             Payload::TableSection(reader) => {
@@ -139,19 +139,19 @@ impl<'r> Sections<'r> {
                         TableInit::RefNull => None,
                         TableInit::Expr(expr) => Some(self.const_expr(expr)?),
                     };
-                    self.tables.push(TableDecl { ty: self.types.table(table.ty, offset as u64)?, init });
+                    self.tables.push(TableDecl { ty: self.types.table(table.ty, offset)?, init });
                 }
             }
             Payload::MemorySection(reader) => {
                 for ty in reader.into_iter_with_offsets() {
                     let (offset, ty) = ty?;
-                    self.mems.push(types::mem(ty, offset as u64)?);
+                    self.mems.push(types::mem(ty, offset)?);
                 }
             }
             Payload::GlobalSection(reader) => {
                 for global in reader.into_iter_with_offsets() {
                     let (offset, global) = global?;
-                    let ty = self.types.global(global.ty, offset as u64)?;
+                    let ty = self.types.global(global.ty, offset)?;
                     let init = Some(self.const_expr(&global.init_expr)?);
                     self.globals.push(GlobalDecl { ty, init });
                 }
@@ -159,7 +159,7 @@ impl<'r> Sections<'r> {
             Payload::ExportSection(reader) => {
                 for export in reader.into_iter_with_offsets() {
                     let (offset, export) = export?;
-                    self.export(export, offset as u64)?;
+                    self.export(export, offset)?;
                 }
             }
             Payload::StartSection { func, .. } => {
@@ -169,7 +169,7 @@ impl<'r> Sections<'r> {
             Payload::ElementSection(reader) => {
                 for elem in reader.into_iter_with_offsets() {
                     let (offset, elem) = elem?;
-                    self.elem(elem, offset as u64)?;
+                    self.elem(elem, offset)?;
                 }
             }
             Payload::DataSection(reader) => {
@@ -181,7 +181,7 @@ impl<'r> Sections<'r> {
                 self.code_start = in_bytes(unchecked_range).start
             }
             Payload::TagSection(reader) => {
-                let offset = reader.range().start as u64;
+                let offset = reader.range().start;
                 return Err(ParseError::Unsupported { proposal: "exception-handling", offset });
             }
             Payload::CustomSection(section) => {
