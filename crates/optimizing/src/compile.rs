@@ -2,6 +2,7 @@
 
 use crate::isa::{self, Cpu, Settings, Targets, UnsupportedMachine};
 use crate::metadata;
+use crate::schedule::Scheduler;
 use crate::translate::{Buffers, Translator};
 use crate::tuning;
 use cranelift_codegen::control::ControlPlane;
@@ -30,6 +31,7 @@ struct Worker {
     builder: FunctionBuilderContext,
     validator: BodyAllocations,
     operators: OperatorsReaderAllocations,
+    scheduler: Scheduler,
     buffers: Buffers,
 }
 
@@ -40,6 +42,7 @@ impl Worker {
             builder: FunctionBuilderContext::new(),
             validator: BodyAllocations::default(),
             operators: OperatorsReaderAllocations::default(),
+            scheduler: Scheduler::default(),
             buffers: Buffers::default(),
         }
     }
@@ -119,10 +122,19 @@ impl Worker {
         let operators = std::mem::take(&mut self.operators);
         self.operators = translate(&mut translator, &mut validator, code.get_binary_reader(), operators)?;
         self.validator = validator.into_allocations();
-        let isa = if is_hard(&translator) { &targets.bounded } else { &targets.good };
-        let (buffers, vmctx) = translator.finish(&**isa);
+        let is_hard = is_hard(&translator);
+        let (buffers, vmctx) = translator.finish(&*targets.good);
         self.buffers = buffers;
-
+        let isa = match &targets.optimized {
+            _ if is_hard => &targets.bounded,
+            None => &targets.good,
+            Some(optimized) => {
+                let done = self.context.optimize(&*targets.good, &mut ControlPlane::default());
+                done.map_err(|error| refused(&error))?;
+                self.scheduler.run(&mut self.context.func);
+                optimized
+            }
+        };
         self.context.compile(&**isa, &mut ControlPlane::default()).map_err(|error| refused(&error.inner))?;
         let compiled = self.context.compiled_code();
         let compiled = compiled.ok_or_else(|| CompileError::Bug("cranelift lost the code it made".into()))?;

@@ -99,6 +99,8 @@ pub struct Settings {
 pub(crate) struct Targets {
     /// As good as the settings ask. Time can grow with the square of a function's size.
     pub good: OwnedTargetIsa,
+    /// The same for what is optimized already, if anything is.
+    pub optimized: Option<OwnedTargetIsa>,
     /// In time that grows with a function's size: nothing is optimized, registers are given out in one pass.
     pub bounded: OwnedTargetIsa,
 }
@@ -109,8 +111,11 @@ impl Targets {
         let bounded = Settings { effort: Effort::Least, ..settings };
         // The check's own time grows with a square: only who asks for it gets it where that matters.
         let good = Settings { verify: settings.verify || cfg!(debug_assertions), ..settings };
+        let again = Settings { effort: Effort::Least, ..good };
+        let optimized = (settings.effort != Effort::Least).then(|| for_host(again, false, "backtracking"));
         Ok(Self {
             good: for_host(good, canonical_nans, "backtracking")?,
+            optimized: optimized.transpose()?,
             bounded: for_host(bounded, canonical_nans, "single_pass")?,
         })
     }

@@ -15,6 +15,7 @@
 //! records    loads from the context and the records behind it
 //! traps      how code raises a trap: by a fault, or by calling the runtime
 //! ops        one function an operator, in files by family
+//! schedule   the order of instructions in a block
 //! compile    the driver
 //! ```
 //! Start at [`OptimizingCompiler`].
@@ -27,6 +28,7 @@ mod isa;
 mod metadata;
 mod ops;
 mod records;
+mod schedule;
 mod translate;
 mod traps;
 mod tuning;

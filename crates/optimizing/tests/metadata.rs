@@ -163,3 +163,18 @@ fn copies_of_a_small_known_length_call_nothing() {
     };
     assert_eq!([0, 1, 128, 129].map(copy), [true, false, false, true]);
 }
+
+#[test]
+fn values_are_used_up_where_they_are_made() {
+    // All products come before all sums here, and more of them than there are registers.
+    let product = |at: u32| {
+        let load = |at: u32| format!("(f64.load offset={} (local.get 0))", at * 8);
+        format!("(f64.mul {} {})", load(at), load(at + 100))
+    };
+    let products: String = (0..40).map(product).collect();
+    let sums = "f64.add ".repeat(39);
+    let text = format!("(module (memory 1) (func (param i32) (result f64) {products} {sums}))");
+    let code = disassemble(&compile(&text)[0]);
+    let folded = code.lines().filter(|line| line.contains("mulsd") && line.contains('[')).count();
+    assert_eq!(folded, 40, "{code}");
+}
