@@ -32,7 +32,7 @@ impl<'r> ModuleTypes<'r> {
         let mut count = 0;
         for sub in group.types() {
             let gc = ParseError::Unsupported { proposal: "gc", offset };
-            if !sub.is_final || sub.supertype_idxs.first().is_some() {
+            if !sub.is_final || !sub.supertype_idxs.is_empty() {
                 return Err(gc);
             }
             let CompositeInnerType::Func(ty) = &sub.composite_type.inner else { return Err(gc) };
