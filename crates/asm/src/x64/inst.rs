@@ -480,6 +480,12 @@ impl Assembler {
         self.buffer.put(0x0b0f, 2);
     }
 
+    /// What only an operating system may execute: a trap that hypervisors let through, one byte.
+    #[inline]
+    pub fn hlt(&mut self) {
+        self.buffer.put(0xf4, 1);
+    }
+
     /// The breakpoint, one byte: fills gaps that must never run.
     #[inline]
     pub fn int3(&mut self) {

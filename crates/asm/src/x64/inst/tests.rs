@@ -200,6 +200,7 @@ fn control_flow() {
     list.add("ret", Assembler::ret);
     list.add("ret 32760", |asm| asm.ret_i(0x7ff8));
     list.add("ud2", Assembler::ud2);
+    list.add("hlt", Assembler::hlt);
     list.add("int3", Assembler::int3);
     list.check();
 }

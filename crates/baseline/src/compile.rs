@@ -1,0 +1,214 @@
+//! The driver: one decode feeds validator and compiler; then what lies around the body is added.
+
+use crate::func::{Buffers, FuncCompiler, NO_OFFSET};
+use crate::isa_x64::cpu::Cpu;
+use crate::isa_x64::prologue;
+use std::sync::{Mutex, PoisonError};
+use tenure_abi::frame::FrameShape;
+use tenure_code::{
+    CompileError, CompileUnit, CompiledFunc, Compiler, FuncMeta, Reloc, Tier, TrapSite, WasmOffset,
+};
+use tenure_module::{Body, BodyAllocations, ValidateError};
+use tenure_types::Trap;
+use wasmparser::{
+    BinaryReader, FuncValidator, OperatorsReader, OperatorsReaderAllocations, ValidatorResources,
+};
+
+/// The single-pass compiler, for the machine it runs on. One serves any number of threads and settings.
+pub struct BaselineCompiler {
+    cpu: Cpu,
+    /// Buffers of compilations that ended; at most as many as ran at once.
+    idle: Mutex<Vec<Worker>>,
+}
+
+/// What one compilation works in, kept for the next.
+#[derive(Default)]
+struct Worker {
+    validator: BodyAllocations,
+    operators: OperatorsReaderAllocations,
+    buffers: Buffers,
+}
+
+impl BaselineCompiler {
+    /// A compiler for this machine, with every instruction set extension it has.
+    pub fn new() -> Self {
+        Self { cpu: Cpu::detect(), idle: Mutex::default() }
+    }
+
+    /// A compiler for any machine of this architecture.
+    pub fn without_extensions() -> Self {
+        Self { cpu: Cpu::PLAIN, idle: Mutex::default() }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Worker>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for BaselineCompiler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Compiler for BaselineCompiler {
+    fn tier(&self) -> Tier {
+        Tier::Baseline
+    }
+
+    fn compile(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError> {
+        let mut worker = self.idle().pop().unwrap_or_default();
+        // After an error the buffers are in no known state: they go.
+        let func = worker.compile(unit, self.cpu, body)?;
+        self.idle().push(worker);
+        Ok(func)
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("baseline {}: {:?}", env!("CARGO_PKG_VERSION"), self.cpu)
+    }
+}
+
+impl Worker {
+    fn compile(
+        &mut self,
+        unit: CompileUnit<'_>,
+        cpu: Cpu,
+        body: Body<'_>,
+    ) -> Result<CompiledFunc, CompileError> {
+        let func = body.func;
+        let (mut validator, code) = body.into_validator(std::mem::take(&mut self.validator));
+        let mut compiler = FuncCompiler::new(unit, cpu, func, std::mem::take(&mut self.buffers));
+        let mut reader = code.get_binary_reader();
+        let locals = declare_locals(&mut compiler, &mut validator, &mut reader);
+        // The other tier would say what is wrong with the operators before what is not supported.
+        locals?;
+        let operators = std::mem::take(&mut self.operators);
+        let bytes = &code.as_bytes()[(reader.original_position() - code.range().start) as usize..];
+        self.operators = compile_operators(&mut compiler, &mut validator, reader, bytes, operators)?;
+        self.validator = validator.into_allocations();
+        let (compiled, meta) = compiler.finish()?;
+        self.buffers = compiler.b;
+        let Finished { code, align, relocs } = compiled;
+        Ok(CompiledFunc { func, tier: Tier::Baseline, code, align, relocs, meta })
+    }
+}
+
+fn declare_locals(
+    compiler: &mut FuncCompiler<'_>,
+    validator: &mut FuncValidator<ValidatorResources>,
+    reader: &mut BinaryReader<'_>,
+) -> Result<(), CompileError> {
+    let invalid = ValidateError::from;
+    for _ in 0..reader.read_var_u32().map_err(invalid)? {
+        let offset = reader.original_position();
+        let count = reader.read_var_u32().map_err(invalid)?;
+        let ty = reader.read().map_err(invalid)?;
+        validator.define_locals(offset, count, ty).map_err(invalid)?;
+        compiler.declare_locals(count, ty)?;
+    }
+    Ok(())
+}
+
+/// Drives validator and compiler over the operators, which are `code`.
+fn compile_operators<'a>(
+    compiler: &mut FuncCompiler<'a>,
+    validator: &mut FuncValidator<ValidatorResources>,
+    mut reader: BinaryReader<'a>,
+    code: &'a [u8],
+    operators: OperatorsReaderAllocations,
+) -> Result<OperatorsReaderAllocations, CompileError> {
+    let invalid = ValidateError::from;
+    reader.set_features(*validator.features());
+    let start = reader.original_position();
+    compiler.begin(code);
+    let mut reader = OperatorsReader::new_with_allocs(reader, operators);
+    while !reader.eof() {
+        let (op, offset) = reader.read_with_offset().map_err(invalid)?;
+        validator.op(offset, &op).map_err(invalid)?;
+        compiler.next = (reader.original_position() - start) as usize;
+        compiler.offset = u32::try_from(offset).unwrap_or(NO_OFFSET);
+        compiler.operator(&op)?;
+    }
+    reader.finish().map_err(invalid)?;
+    Ok(reader.into_allocations())
+}
+
+/// A function's code, cut out of the buffer.
+struct Finished {
+    code: Vec<u8>,
+    align: u32,
+    relocs: Vec<Reloc>,
+}
+
+impl FuncCompiler<'_> {
+    /// Adds what lies around the body.
+    fn finish(&mut self) -> Result<(Finished, FuncMeta), CompileError> {
+        self.write_late();
+        let too_large = CompileError::TooLarge { what: "bytes in one frame", limit: 1 << 30 };
+        let size = self.frame.size().ok_or(too_large)?;
+        let overflow = self.checks_stack(size).then(|| self.b.asm.offset());
+        if overflow.is_some() {
+            self.offset = NO_OFFSET;
+            self.trap(Trap::StackOverflow);
+        }
+        let prologue = self.prologue(size, overflow)?;
+        let start = prologue::ROOM - prologue.len();
+        let align = self.write_constants(start);
+        let bug = |error: tenure_asm::AsmError| CompileError::Bug(error.to_string());
+        let code = self.b.asm.buffer.finish_in_place().map_err(bug)?;
+        let code = [&prologue, &code[prologue::ROOM..]].concat();
+        let shift = |at: u32| at - start as u32;
+        let relocs = self.b.relocs.iter().map(|reloc| Reloc { at: shift(reloc.at), ..*reloc });
+        let traps = self.b.traps.iter().map(|site| TrapSite { code: shift(site.code), ..*site });
+        let offsets = self.b.offsets.iter().map(|row| WasmOffset { code: shift(row.code), ..*row });
+        let meta = FuncMeta {
+            frame: FrameShape { vmctx: self.keeps_context().then_some(crate::frame::CONTEXT) },
+            traps: traps.collect(),
+            offsets: offsets.collect(),
+            call_sites: Vec::new(),
+        };
+        Ok((Finished { relocs: relocs.collect(), code, align }, meta))
+    }
+
+    /// Writes constants and tables behind the code, which will begin at `start` of the buffer; what the code
+    /// has to be aligned to.
+    fn write_constants(&mut self, start: usize) -> u32 {
+        let b = &mut self.b;
+        let asm = &mut b.asm;
+        let align = |asm: &mut tenure_asm::x64::Assembler, to: usize| {
+            while !(asm.offset() - start).is_multiple_of(to) {
+                asm.int3();
+            }
+        };
+        if b.constants.vectors.iter().any(|(_, label)| label.is_some()) {
+            align(asm, 16);
+            for &(bits, label) in &b.constants.vectors {
+                if let Some(label) = label {
+                    asm.bind(label);
+                    asm.buffer.put_bytes(&bits.to_le_bytes());
+                }
+            }
+        }
+        if !b.constants.words.is_empty() {
+            align(asm, 8);
+            for &(bits, label) in &b.constants.words {
+                asm.bind(label);
+                asm.buffer.put(bits, 8);
+            }
+        }
+        if !b.constants.tables.is_empty() {
+            align(asm, 4);
+            for &(label, from, to) in &b.constants.tables {
+                asm.bind(label);
+                for (at, &target) in b.constants.targets[from as usize..to as usize].iter().enumerate() {
+                    // The distance counts from the end of the entry; the entry's place makes it one from the
+                    // start of the table.
+                    asm.buffer.put(4 * at as u64 + 4, 4);
+                    asm.buffer.use_rel32(target, 0);
+                }
+            }
+        }
+        16
+    }
+}

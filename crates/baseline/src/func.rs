@@ -1,0 +1,223 @@
+//! The state of one compilation.
+
+use crate::constants::Constants;
+use crate::control::Label;
+use crate::conventions::Conventions;
+use crate::frame::FrameLayout;
+use crate::isa_x64::asm::Access;
+use crate::isa_x64::cpu::Cpu;
+use crate::isa_x64::prologue;
+use crate::isa_x64::{KEPT_PINS, TEMPS};
+use crate::moves::Moves;
+use crate::regions::{Facts, Regions};
+use crate::regs::{Item, RegSet, Regs};
+use crate::scan::Scan;
+use crate::stack::Value;
+use crate::traps::Late;
+use std::sync::Arc;
+use tenure_abi::ValClass;
+use tenure_abi::call_conv::CallConv;
+use tenure_asm::x64::Assembler;
+use tenure_code::{CompileError, CompileUnit, Reloc, TrapSite, WasmOffset};
+use tenure_types::{FuncIdx, FuncType, MemIdx, ValType};
+use wasmparser::AbstractHeapType;
+
+/// What a compilation works in, kept for the next.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    pub asm: Assembler,
+    pub locals: Vec<ValClass>,
+    pub reads: Vec<u32>,
+    pub values: Vec<Value>,
+    pub labels: Vec<Label>,
+    pub regs: Regs,
+    pub scan: Scan,
+    pub regions: Regions,
+    pub moves: Moves,
+    pub traps: Vec<TrapSite>,
+    pub offsets: Vec<WasmOffset>,
+    pub relocs: Vec<Reloc>,
+    pub late: Vec<Late>,
+    pub constants: Constants,
+    pub conventions: Conventions,
+    pub read_homes: Vec<u64>,
+}
+
+/// The compilation of one function.
+pub(crate) struct FuncCompiler<'a> {
+    pub unit: CompileUnit<'a>,
+    pub cpu: Cpu,
+    /// The function's type.
+    pub ty: &'a FuncType,
+    pub conv: Arc<CallConv>,
+    /// The body's bytes from its operators on.
+    pub code: &'a [u8],
+    /// Where in `code` the operator after the present one begins.
+    pub next: usize,
+    /// Where the present operator lies, in bytes from the start of the module.
+    pub offset: u32,
+    pub frame: FrameLayout,
+    /// The load that the operand on top stands for, when it is one.
+    pub folded: Option<Access>,
+    /// Registers that the next operator needs as the present one leaves them.
+    pub hold: RegSet,
+    /// Operands below are constants or at home.
+    pub settled: usize,
+    /// Whether control can come to the next operator.
+    pub reachable: bool,
+    /// How many constructs were opened since control could last come.
+    pub skipped: u32,
+    /// How many loops have begun.
+    pub loops: u32,
+    /// The region that the code is in.
+    pub region: u32,
+    /// Whether nothing was called.
+    pub leaf: bool,
+    /// Whether the frame's copy of `vmctx` is read.
+    pub reads_context: bool,
+    pub b: Buffers,
+}
+
+/// One function's own operators and offsets are below this, as module offsets are.
+pub(crate) const NO_OFFSET: u32 = u32::MAX;
+
+impl<'a> FuncCompiler<'a> {
+    /// Starts function `idx`, whose locals are declared next.
+    pub(crate) fn new(unit: CompileUnit<'a>, cpu: Cpu, idx: FuncIdx, mut buffers: Buffers) -> Self {
+        let b = &mut buffers;
+        b.asm.buffer.clear();
+        b.locals.clear();
+        b.reads.clear();
+        b.values.clear();
+        b.labels.clear();
+        b.traps.clear();
+        b.offsets.clear();
+        b.relocs.clear();
+        b.late.clear();
+        b.constants.clear();
+        b.read_homes.clear();
+        let ty = unit.module.func_type(idx);
+        let conv = b.conventions.get(ty);
+        b.locals.extend(ty.params().iter().map(|&ty| ValClass::of(ty)));
+        Self {
+            unit,
+            cpu,
+            ty,
+            conv,
+            code: &[],
+            next: 0,
+            offset: NO_OFFSET,
+            frame: FrameLayout::default(),
+            folded: None,
+            hold: RegSet::EMPTY,
+            settled: 0,
+            reachable: true,
+            skipped: 0,
+            loops: 0,
+            region: 0,
+            leaf: true,
+            reads_context: false,
+            b: buffers,
+        }
+    }
+
+    /// Declares `count` more locals, zero at the start.
+    pub(crate) fn declare_locals(&mut self, count: u32, ty: wasmparser::ValType) -> Result<(), CompileError> {
+        let class = self.class(ty)?;
+        let count = self.b.locals.len() + count as usize;
+        self.b.locals.resize(count, class);
+        Ok(())
+    }
+
+    /// Begins the body, whose operators are `code`.
+    pub(crate) fn begin(&mut self, code: &'a [u8]) {
+        self.code = code;
+        let items = self.b.locals.len() + Item::FIRST_LOCAL as usize;
+        self.b.reads.resize(self.b.locals.len(), 0);
+        self.b.read_homes.resize(self.b.locals.len().div_ceil(64), 0);
+        self.b.scan.run(code, items);
+        let memory_may_move = self.unit.module.mems.first().is_some_and(|_| self.plan(MemIdx(0)).may_move);
+        let facts = Facts { locals: &self.b.locals, memory_may_move };
+        self.b.regions.plan(&self.b.scan, facts);
+        let saved = self.b.regions.used.and(RegSet::of(&KEPT_PINS)).iter().count();
+        let has_results_pointer = self.conv.results_pointer.is_some();
+        let vectors = self.may_have_vectors();
+        self.frame = FrameLayout::new(self.b.locals.len(), saved, has_results_pointer, vectors);
+        self.b.regs.start(items, TEMPS);
+        // The prologue is written last, when all is known, right in front of the body.
+        self.b.asm.nop(prologue::ROOM);
+        self.receive();
+        self.check_epoch();
+        self.push_function_label();
+    }
+
+    /// Whether an operand or local may be a vector. Says yes too often for modules with very many types.
+    fn may_have_vectors(&self) -> bool {
+        const MOST_TYPES: usize = 256;
+        let module = self.unit.module;
+        let types = &module.func_types;
+        let is_vector = |ty: &ValType| *ty == ValType::V128;
+        self.b.scan.vectors
+            || !self.b.scan.complete
+            || self.b.locals.contains(&ValClass::V128)
+            || types.len() > MOST_TYPES
+            || module.globals.len() > MOST_TYPES
+            || types.iter().any(|ty| ty.params().iter().chain(ty.results()).any(is_vector))
+            || module.globals.iter().any(|global| is_vector(&global.ty.content))
+    }
+
+    /// The class of values of a type that stands in a body.
+    pub(crate) fn class(&self, ty: wasmparser::ValType) -> Result<ValClass, CompileError> {
+        Ok(match ty {
+            wasmparser::ValType::I32 => ValClass::I32,
+            wasmparser::ValType::I64 => ValClass::I64,
+            wasmparser::ValType::F32 => ValClass::F32,
+            wasmparser::ValType::F64 => ValClass::F64,
+            wasmparser::ValType::V128 => ValClass::V128,
+            wasmparser::ValType::Ref(ty) => self.heap_class(ty.heap_type())?,
+        })
+    }
+
+    /// The class of references to `ty`.
+    pub(crate) fn heap_class(&self, ty: wasmparser::HeapType) -> Result<ValClass, CompileError> {
+        match ty {
+            wasmparser::HeapType::Abstract { shared: false, ty } => match ty {
+                AbstractHeapType::Func | AbstractHeapType::NoFunc => Ok(ValClass::I64),
+                AbstractHeapType::Extern | AbstractHeapType::NoExtern => Ok(ValClass::I32),
+                AbstractHeapType::Exn | AbstractHeapType::NoExn => {
+                    Err(self.unsupported("the exception-handling proposal"))
+                }
+                _ => Err(self.unsupported("the gc proposal")),
+            },
+            wasmparser::HeapType::Abstract { .. } => {
+                Err(self.unsupported("the shared-everything-threads proposal"))
+            }
+            // Every type of a module is a function's.
+            wasmparser::HeapType::Concrete(_) => Ok(ValClass::I64),
+            wasmparser::HeapType::Exact(_) => Err(self.unsupported("the custom-descriptors proposal")),
+        }
+    }
+
+    /// The error for what this tier does not do.
+    pub(crate) fn unsupported(&self, what: &str) -> CompileError {
+        CompileError::Unsupported { what: what.to_string(), offset: u64::from(self.offset) }
+    }
+
+    /// The first byte of the operator after the present one. Code that writes two operators as one looks
+    /// here; there always is one, because a body ends with `end`.
+    #[inline]
+    pub(crate) fn next_opcode(&self) -> u8 {
+        self.code.get(self.next).copied().unwrap_or(0)
+    }
+
+    /// The local that the next operator writes, if it is `local.set` or `local.tee`.
+    #[inline]
+    pub(crate) fn next_local_written(&self) -> Option<u32> {
+        let [0x21 | 0x22, low, high, ..] = *self.code.get(self.next..)? else { return None };
+        match (low < 0x80, high < 0x80) {
+            (true, _) => Some(u32::from(low)),
+            (false, true) => Some(u32::from(low & 0x7f) | u32::from(high) << 7),
+            (false, false) => None,
+        }
+    }
+}

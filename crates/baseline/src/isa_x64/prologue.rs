@@ -1,0 +1,115 @@
+//! The prologue: written last, when all is known, right in front of the body.
+
+use super::asm::{at, frame, general};
+use super::{KEPT_PINS, RAX, RBP, RDI, RSP, SCRATCH, VECTOR_SCRATCH};
+use crate::frame::CONTEXT;
+use crate::func::FuncCompiler;
+use tenure_abi::vm::{VmCtxHeader, VmStore};
+use tenure_asm::x64::{Assembler, Cond, Mem, Size, Sse, Width};
+use tenure_code::CompileError;
+
+/// Bytes in front of the body that are kept for the prologue.
+pub(crate) const ROOM: usize = 256;
+
+/// Frames of leaf functions up to this size are not checked: they lie in the reserve that the runtime keeps below
+/// the limit.
+const UNCHECKED: u32 = 1024;
+/// Up to this size the check comes after the frame is made: a trap then finds its stack in the reserve.
+const CHECKED_LATE: u32 = 16 << 10;
+/// Up to how many homes are made zero one by one.
+const ZEROED_APART: usize = 16;
+
+impl FuncCompiler<'_> {
+    /// Whether the stack has to be checked.
+    pub(crate) fn checks_stack(&self, size: u32) -> bool {
+        !self.leaf || size > UNCHECKED
+    }
+
+    /// The prologue for a frame of `size` bytes. `overflow` is where a stack that is too small is a trap, from the
+    /// start of the buffer in which the body begins at [`ROOM`].
+    pub(crate) fn prologue(&mut self, size: u32, overflow: Option<usize>) -> Result<Vec<u8>, CompileError> {
+        let mut asm = Assembler::new();
+        let (sp, fp, scratch) = (general(RSP), general(RBP), general(SCRATCH));
+        asm.push_r(fp);
+        asm.mov_rr(Size::S64, fp, sp);
+        let mut check_at = None;
+        let late = size <= CHECKED_LATE;
+        if late && size > 0 {
+            asm.sub_ri(Size::S64, sp, size as i32);
+        }
+        // Before the check: without signals its failure is a call, which takes the context from there.
+        if self.keeps_context() {
+            asm.mov_mr(Width::W64, frame(CONTEXT), general(RDI));
+        }
+        if overflow.is_some() {
+            asm.mov_rm(Size::S64, scratch, at(RDI, VmCtxHeader::STORE));
+            let limit = Mem::new(scratch, VmStore::STACK_LIMIT);
+            if late {
+                asm.cmp_rm(Size::S64, sp, limit);
+            } else {
+                asm.lea(Size::S64, general(RAX), Mem::new(sp, -(size as i32)));
+                asm.cmp_rm(Size::S64, general(RAX), limit);
+            }
+            let label = asm.buffer.here();
+            asm.jcc(Cond::Below, label);
+            check_at = Some(asm.offset());
+        }
+        if !late {
+            asm.sub_ri(Size::S64, sp, size as i32);
+        }
+        let saved = self.b.regions.used;
+        for (number, reg) in KEPT_PINS.into_iter().filter(|&reg| saved.has(reg)).enumerate() {
+            asm.mov_mr(Width::W64, frame(self.frame.saved_reg(number)), general(reg));
+        }
+        self.zero_homes(&mut asm);
+        let mut code = asm.finish().map_err(|error| CompileError::Bug(error.to_string()))?;
+        if code.len() > ROOM {
+            return Err(CompileError::Bug(format!("a prologue of {} bytes", code.len())));
+        }
+        if let (Some(end), Some(overflow)) = (check_at, overflow) {
+            let end_in_buffer = ROOM - code.len() + end;
+            let distance = overflow as i64 - end_in_buffer as i64;
+            code[end - 4..end].copy_from_slice(&(distance as i32).to_le_bytes());
+        }
+        Ok(code)
+    }
+
+    /// Whether the frame holds `vmctx`.
+    pub(crate) fn keeps_context(&self) -> bool {
+        self.reads_context || self.unit.tunables.keep_vmctx || !self.leaf
+    }
+
+    /// Makes the homes of locals zero that are no arguments and that code may read before it writes them.
+    fn zero_homes(&self, asm: &mut Assembler) {
+        let first_own = self.conv.args.len();
+        let read = |local: usize| self.b.read_homes[local / 64] & 1 << (local % 64) != 0;
+        let Some(first) = (first_own..self.b.locals.len()).find(|&local| read(local)) else { return };
+        let last = (first..self.b.locals.len()).rfind(|&local| read(local)).unwrap_or(first);
+        let zero = super::asm::vector(VECTOR_SCRATCH);
+        asm.sse_xx(Sse::XORPS, zero, zero);
+        // Homes grow down: the last local lies lowest.
+        let slot = self.frame.slot_bytes();
+        let low = self.frame.own_local(last as u32);
+        let high = self.frame.own_local(first as u32) + slot;
+        if last - first < ZEROED_APART {
+            let mut to = low;
+            while to + 16 <= high {
+                asm.movups_mx(frame(to), zero);
+                to += 16;
+            }
+            if to < high {
+                asm.movsd_mx(frame(to), zero);
+            }
+            return;
+        }
+        // Sixteen bytes a turn, upwards; the first turn may overlap the second.
+        let at = general(RAX);
+        let bytes = i64::from(high - low);
+        asm.movups_mx(frame(low), zero);
+        asm.mov_ri(at, -(bytes / 16 * 16));
+        let again = asm.buffer.here();
+        asm.movups_mx(Mem::indexed(general(RBP), at, tenure_asm::x64::Scale::X1, high), zero);
+        asm.add_ri(Size::S64, at, 16);
+        asm.jcc(Cond::NotEqual, again);
+    }
+}

@@ -1,0 +1,48 @@
+//! The baseline tier: WebAssembly to machine code in one pass over the operators.
+//!
+//! ```text
+//! Body ──scan──▶ regions: which locals live in which registers, where
+//!   └──one decode──▶ validator ─┬─ the operator is right
+//!                               └▶ FuncCompiler (ops/…, isa_x64/…) ──▶ code, tables ──▶ CompiledFunc
+//! ```
+//! What the parts do, lowest first:
+//!
+//! ```text
+//! regs         which registers are free, and what the others hold
+//! scan         a look ahead: loops, and what each uses how often
+//! regions      which items are pinned to which registers in which loop
+//! frame        where everything has its home
+//! conventions  where arguments travel, kept for each type
+//! constants    what lies behind the code
+//! func         the state of one compilation
+//! stack        the value stack: where each operand lives now
+//! moves        several moves at once
+//! traps        how code raises a trap; code that is written last because it rarely runs
+//! control      labels: what a branch finds at its target
+//! calls        arguments, what survives a call, results
+//! isa_x64      the machine: instructions behind names that another machine would have too
+//! ops          one row an operator, in files by family
+//! compile      the driver
+//! ```
+//! Start at [`BaselineCompiler`].
+
+#![forbid(unsafe_code)]
+
+mod regs;
+mod tuning;
+mod scan;
+mod isa_x64;
+mod regions;
+mod frame;
+mod conventions;
+mod constants;
+mod func;
+mod stack;
+mod moves;
+mod traps;
+mod control;
+mod calls;
+mod ops;
+mod compile;
+
+pub use compile::BaselineCompiler;

@@ -1,0 +1,123 @@
+//! Random modules do the same on this tier, on the other, and when their functions take turns.
+
+mod support;
+
+use support::generate::{Generated, Options, generate};
+use support::operators::lattice;
+use support::{Instance, Outcome, Random, instantiate};
+use tenure_code::{Tier, Tunables};
+use tenure_types::ValType;
+
+/// All that can be seen of an instance after a call.
+fn observe(instance: &mut Instance, name: &str, args: &[u128]) -> (Outcome, Vec<u8>, Vec<u128>) {
+    let outcome = instance.call(name, args);
+    (outcome, instance.memory(), instance.globals())
+}
+
+fn compare(module: &Generated, seed: u64, tunables: &Tunables) {
+    let pick_mixed =
+        move |at: usize| if (seed >> (at % 64)) & 1 == 0 { Tier::Baseline } else { Tier::Optimizing };
+    let tiers: [&dyn Fn(usize) -> Tier; 3] = [&|_| Tier::Optimizing, &|_| Tier::Baseline, &pick_mixed];
+    let mut instances: Vec<_> =
+        tiers.iter().map(|pick| instantiate(&module.bytes, pick, tunables).expect("nothing traps")).collect();
+    let mut random = Random(seed ^ 0x5555);
+    for (at, (params, _)) in module.types.iter().enumerate() {
+        for _ in 0..3 {
+            let args: Vec<u128> =
+                params
+                    .iter()
+                    .map(|&ty| {
+                        if random.below(2) == 0 {
+                            *random.pick(&lattice(ty))
+                        } else {
+                            random.wide() & mask(ty)
+                        }
+                    })
+                    .collect();
+            let name = format!("f{at}");
+            let expected = observe(&mut instances[0], &name, &args);
+            if matches!(expected.0, Outcome::Trap(tenure_types::Trap::StackOverflow, ..)) {
+                return;
+            }
+            for (number, instance) in instances.iter_mut().enumerate().skip(1) {
+                let mut found = observe(instance, &name, &args);
+                if matches!(found.0, Outcome::Trap(tenure_types::Trap::StackOverflow, ..)) {
+                    return;
+                }
+                // The other tier does not know every operator's place.
+                if let (Outcome::Trap(_, found, _), Outcome::Trap(_, None, _)) = (&mut found.0, &expected.0) {
+                    *found = None;
+                }
+                if found != expected {
+                    let path = std::env::temp_dir().join(format!("tenure-baseline-{seed}.wasm"));
+                    std::fs::write(&path, &module.bytes).unwrap();
+                    let first = found.1.iter().zip(&expected.1).position(|(a, b)| a != b);
+                    panic!(
+                        "seed {seed}, instance {number}, {name}({args:x?}): {:x?} and not {:x?}; memory differs at \
+                         {first:?}; globals {:x?} and not {:x?}; the module is {}",
+                        found.0,
+                        expected.0,
+                        found.2,
+                        expected.2,
+                        path.display()
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn mask(ty: ValType) -> u128 {
+    match ty {
+        ValType::I32 | ValType::F32 => 0xffff_ffff,
+        ValType::I64 | ValType::F64 => u128::from(u64::MAX),
+        _ => u128::MAX,
+    }
+}
+
+fn run(first: u64, count: u64, options: Options, tunables: &Tunables) {
+    let first = std::env::var("SEED").map_or(first, |seed| seed.parse().unwrap());
+    let count = std::env::var("COUNT").map_or(count, |count| count.parse().unwrap());
+    for seed in first..first + count {
+        let mut random = Random(seed);
+        let module = generate(&mut random, options);
+        compare(&module, seed, tunables);
+    }
+}
+
+const PLAIN: Options = Options { vectors: false, memory_64: false, tail_calls: false };
+
+fn canonical() -> Tunables {
+    Tunables { canonical_nans: true, ..Tunables::default() }
+}
+
+#[test]
+fn with_signals() {
+    run(0, 60, PLAIN, &canonical());
+}
+
+#[test]
+fn without_signals() {
+    run(1000, 40, PLAIN, &Tunables { signals: false, ..canonical() });
+}
+
+#[test]
+fn with_tail_calls() {
+    run(2000, 40, Options { tail_calls: true, ..PLAIN }, &canonical());
+}
+
+#[test]
+fn with_64_bit_memories() {
+    run(3000, 40, Options { memory_64: true, ..PLAIN }, &canonical());
+}
+
+#[test]
+fn with_memories_that_move() {
+    let tunables = Tunables { memory_reservation: 1 << 16, memory_guard: 1 << 16, ..canonical() };
+    run(4000, 40, PLAIN, &tunables);
+}
+
+#[test]
+fn with_a_question_at_every_loop() {
+    run(5000, 30, PLAIN, &Tunables { epochs: true, ..canonical() });
+}
