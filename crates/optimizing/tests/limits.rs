@@ -72,3 +72,23 @@ fn many_globals_do_not_use_up_tables() {
     let sets: String = (0..count).map(|at| format!("(global.set {at} (i32.const {at}))")).collect();
     compile(&format!("(module {globals} (func {sets}))")).unwrap();
 }
+
+#[test]
+fn a_thousand_parameters_and_results() {
+    for ty in ["i32", "i64", "f32", "v128"] {
+        let types = format!("{ty} ").repeat(1_000);
+        let gets: String = (0..1_000).map(|at| format!("local.get {at} ")).collect();
+        for call in [
+            "call $f",
+            "return_call $f",
+            "i32.const 0 call_indirect (type $t)",
+            "i32.const 0 return_call_indirect (type $t)",
+        ] {
+            compile(&format!(
+                "(module (type $t (func (param {types}) (result {types}))) (table 1 funcref)
+                    (func $f (type $t) {gets} {call}))"
+            ))
+            .unwrap();
+        }
+    }
+}
