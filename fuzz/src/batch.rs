@@ -1,0 +1,87 @@
+//! Cases in a process of their own: a line before each, so that the parent knows which one ended the process, and one
+//! after it.
+
+use crate::case::{Engines, Verdict, Width, judge};
+use crate::profile::Profile;
+use std::fmt;
+use std::io::Write;
+use std::str::FromStr;
+
+/// What a batch tells its parent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// This seed is next.
+    Begin(u64),
+    /// Its module ended so; `None` when it has none.
+    End(Option<Verdict>),
+}
+
+/// Runs `count` seeds from `start` on, reporting on standard output.
+///
+/// # Errors
+/// When nobody listens any more.
+pub fn run(profile: &Profile, start: u64, count: u64) -> std::io::Result<()> {
+    let engines = Engines::new();
+    let mut out = std::io::stdout().lock();
+    for seed in start..start + count {
+        writeln!(out, "{}", Report::Begin(seed))?;
+        out.flush()?;
+        let verdict = (profile.generate)(seed).map(|generated| judge(&engines, &generated, seed, Width::Two));
+        writeln!(out, "{}", Report::End(verdict))?;
+    }
+    out.flush()
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (tag, text) = match self {
+            Self::Begin(seed) => return write!(f, "begin {seed}"),
+            Self::End(None) => ("none", ""),
+            Self::End(Some(Verdict::Same)) => ("same", ""),
+            Self::End(Some(Verdict::Poisoned)) => ("poisoned", ""),
+            Self::End(Some(Verdict::Refused)) => ("refused", ""),
+            Self::End(Some(Verdict::Witness(text))) => ("witness", text.as_str()),
+            Self::End(Some(Verdict::Find(text))) => ("find", text.as_str()),
+        };
+        write!(f, "{tag} {}", text.replace('\n', " "))
+    }
+}
+
+impl FromStr for Report {
+    type Err = ();
+
+    fn from_str(line: &str) -> Result<Self, ()> {
+        let (tag, text) = line.split_once(' ').ok_or(())?;
+        Ok(match tag {
+            "begin" => Self::Begin(text.parse().map_err(|_| ())?),
+            "none" => Self::End(None),
+            "same" => Self::End(Some(Verdict::Same)),
+            "poisoned" => Self::End(Some(Verdict::Poisoned)),
+            "refused" => Self::End(Some(Verdict::Refused)),
+            "witness" => Self::End(Some(Verdict::Witness(text.to_string()))),
+            "find" => Self::End(Some(Verdict::Find(text.to_string()))),
+            _ => return Err(()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_go_there_and_back() {
+        let reports = [
+            Report::Begin(7),
+            Report::End(None),
+            Report::End(Some(Verdict::Same)),
+            Report::End(Some(Verdict::Poisoned)),
+            Report::End(Some(Verdict::Refused)),
+            Report::End(Some(Verdict::Witness("x: 1 and 2".to_string()))),
+            Report::End(Some(Verdict::Find("y".to_string()))),
+        ];
+        for report in reports {
+            assert_eq!(report.to_string().parse(), Ok(report));
+        }
+    }
+}

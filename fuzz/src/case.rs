@@ -1,0 +1,174 @@
+//! One case: a module, on several engines, compared.
+
+use crate::engine::{ENGINES, Engine, Row, Side, features};
+use crate::generate::{Effort, Generated, Nans};
+use crate::outcome::{Outcome, Places, Step, difference};
+use crate::rng::Rng;
+use crate::script::{self, Call};
+use std::cell::OnceCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// How a case ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// All engines did the same.
+    Same,
+    /// So far as they went: one of them met a limit of its own.
+    Poisoned,
+    /// All engines refuse the module.
+    Refused,
+    /// A witness differs from all others.
+    Witness(String),
+    /// Tenure differs.
+    Find(String),
+}
+
+/// The engines of this process, made when they are first used.
+pub struct Engines(Vec<(&'static Row, OnceCell<Box<dyn Engine>>)>);
+
+impl Engines {
+    /// None made yet.
+    pub fn new() -> Self {
+        Self(ENGINES.iter().map(|row| (row, OnceCell::new())).collect())
+    }
+
+    /// The engine of the row called `name`.
+    fn get(&self, row: &Row) -> &dyn Engine {
+        let (row, engine) =
+            self.0.iter().find(|(each, _)| each.name == row.name).expect("all rows are there");
+        engine.get_or_init(row.make).as_ref()
+    }
+}
+
+/// Which of our configurations run a case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Width {
+    /// The first that can, and another one that the seed chooses.
+    Two,
+    /// All that can.
+    All,
+}
+
+/// Runs the module of `seed` and compares.
+pub fn judge(engines: &Engines, generated: &Generated, seed: u64, width: Width) -> Verdict {
+    match generated.effort {
+        Effort::Verdict | Effort::Instance => judge_validity(engines, generated, seed, width),
+        Effort::Calls { .. } => judge_runs(engines, generated, seed, width),
+    }
+}
+
+fn ours(seed: u64, nans: Nans, width: Width) -> Vec<&'static Row> {
+    let is_fit = |row: &&Row| row.side == Side::Ours && (nans == Nans::Hidden || row.canonical_nans);
+    let mut rows: Vec<_> = ENGINES.iter().filter(is_fit).collect();
+    if width == Width::Two && rows.len() > 2 {
+        let other = Rng::new(seed, "engines").between(1, rows.len() - 1);
+        rows.swap(1, other);
+        rows.truncate(2);
+    }
+    rows
+}
+
+fn judge_runs(engines: &Engines, generated: &Generated, seed: u64, width: Width) -> Verdict {
+    let Generated { wasm, nans, effort } = generated;
+    let calls = script::calls(wasm, seed, *effort);
+    let is_reference =
+        |row: &&Row| row.side == Side::Reference && row.canonical_nans == (*nans == Nans::Seen);
+    let reference = ENGINES.iter().find(is_reference).expect("there is a reference of each kind");
+    let expected = run(engines, reference, wasm, &calls);
+    for row in ours(seed, *nans, width) {
+        let difference = match (&expected, run(engines, row, wasm, &calls)) {
+            (Err(_), Err(error)) if error.starts_with(PANIC) => Some(error),
+            (Err(_), Err(_)) => None,
+            (Ok(_), Err(error)) => Some(format!("refused: {error}")),
+            (Err(error), Ok(_)) => Some(format!("accepted, but the reference says: {error}")),
+            (Ok(expected), Ok(steps)) => difference(expected, &steps, row.places.min(reference.places)),
+        };
+        if let Some(difference) = difference {
+            return Verdict::Find(format!("{}, then {}: {difference}", reference.name, row.name));
+        }
+    }
+    let Ok(expected) = expected else { return Verdict::Refused };
+    let is_poisoned = expected.iter().any(|step| matches!(step.outcome, Outcome::Poison(_)));
+    for witness in ENGINES.iter().filter(|row| row.side == Side::Witness) {
+        // It may lack a proposal.
+        let Ok(steps) = run(engines, witness, wasm, &calls) else { continue };
+        if let Some(difference) = difference(&expected, &steps, Places::Near) {
+            return Verdict::Witness(format!("{}, then {}: {difference}", reference.name, witness.name));
+        }
+    }
+    if is_poisoned { Verdict::Poisoned } else { Verdict::Same }
+}
+
+const PANIC: &str = "panic: ";
+
+/// Everything that `row` does with `wasm`.
+///
+/// # Errors
+/// Why it refuses the module, or what it panicked with.
+fn run(engines: &Engines, row: &Row, wasm: &[u8], calls: &[Call]) -> Result<Vec<Step>, String> {
+    let engine = engines.get(row);
+    catch_unwind(AssertUnwindSafe(|| {
+        let mut program = engine.load(wasm)?;
+        let mut steps = Vec::new();
+        let mut step = |what: String, outcome: Outcome, program: &mut dyn crate::engine::Program| {
+            let (mut items, trace) = (program.items(), program.take_trace());
+            items.sort_by(|(one, _), (other, _)| one.cmp(other));
+            steps.push(Step { what, outcome: outcome.clone(), items, trace });
+            outcome
+        };
+        let outcome = program.instantiate();
+        let outcome = step("instantiation".to_string(), outcome, &mut *program);
+        if !matches!(outcome, Outcome::Values(_)) {
+            return Ok(steps);
+        }
+        for Call { name, arguments } in calls {
+            let outcome = program.call(name, arguments);
+            let outcome = step(format!("call of `{name}` {arguments:?}"), outcome, &mut *program);
+            if matches!(outcome, Outcome::Poison(_)) {
+                break;
+            }
+            // Its fuel may be used up: go on with a new one.
+            if outcome.is_unreachable() {
+                let outcome = program.instantiate();
+                step("instantiation once more".to_string(), outcome, &mut *program);
+            }
+        }
+        Ok(steps)
+    }))
+    .unwrap_or_else(|payload| Err(format!("{PANIC}{}", panic_text(&payload))))
+}
+
+fn panic_text(payload: &Box<dyn std::any::Any + Send>) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("of an odd kind")
+}
+
+/// Limits of ours below those of the specification's: a module that one of these texts refuses may be valid.
+const LIMITS: &[&str] = &[
+    // Not compiled in linear time by the optimizing tier.
+    "too many targets of one br_table: at most 65520",
+];
+
+fn judge_validity(engines: &Engines, generated: &Generated, seed: u64, width: Width) -> Verdict {
+    let Generated { wasm, effort, .. } = generated;
+    let expected = wasmparser::Validator::new_with_features(features()).validate_all(wasm);
+    for row in ours(seed, Nans::Hidden, width) {
+        let engine = engines.get(row);
+        let loaded = catch_unwind(AssertUnwindSafe(|| {
+            let mut program = engine.load(wasm)?;
+            if *effort == Effort::Instance {
+                program.instantiate();
+            }
+            Ok::<(), String>(())
+        }));
+        let difference = match (&expected, loaded) {
+            (_, Err(payload)) => format!("{PANIC}{}", panic_text(&payload)),
+            (Ok(_), Ok(Ok(()))) | (Err(_), Ok(Err(_))) => continue,
+            (Ok(_), Ok(Err(error))) if LIMITS.iter().any(|limit| error.contains(limit)) => continue,
+            (Ok(_), Ok(Err(error))) => format!("a valid module was refused: {error}"),
+            (Err(error), Ok(Ok(()))) => format!("an invalid module was accepted: {error}"),
+        };
+        return Verdict::Find(format!("{}: {difference}", row.name));
+    }
+    if expected.is_ok() { Verdict::Same } else { Verdict::Refused }
+}

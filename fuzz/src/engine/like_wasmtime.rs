@@ -1,0 +1,215 @@
+// Included once for each crate that has this interface, as `api`: that both take the same text is a test too.
+
+use crate::lattice;
+use crate::outcome::{self, Item, Outcome, TABLE_ELEMENTS};
+use crate::rng::Rng;
+use crate::value::{Type, Value};
+use api::{
+    AsContext, AsContextMut, Config, Extern, ExternRef, ExternType, Func, Global, Instance, Memory, Module,
+    Ref, Store, Table, Val, ValType, WasmBacktrace,
+};
+
+/// An engine of the crate.
+pub struct Api(api::Engine);
+
+impl Api {
+    /// The engine that `change` makes of the common configuration.
+    pub fn new(change: fn(&mut Config)) -> Self {
+        let mut config = Config::new();
+        config
+            .relaxed_simd_deterministic(true)
+            .wasm_wide_arithmetic(true)
+            .wasm_custom_page_sizes(true)
+            .wasm_multi_memory(true)
+            .wasm_memory64(true)
+            .wasm_tail_call(true)
+            .wasm_function_references(true)
+            .wasm_gc(false)
+            .wasm_exceptions(false);
+        change(&mut config);
+        Self(api::Engine::new(&config).expect("the configuration can be had"))
+    }
+}
+
+impl super::Engine for Api {
+    fn load(&self, wasm: &[u8]) -> Result<Box<dyn super::Program>, String> {
+        let module = Module::from_binary(&self.0, wasm).map_err(|error| format!("{error:#}"))?;
+        let store = Store::new(&self.0, Host::default());
+        Ok(Box::new(Program { module, store, instance: None }))
+    }
+}
+
+/// What host functions remember.
+#[derive(Default)]
+struct Host {
+    trace: Vec<String>,
+    calls: u64,
+}
+
+struct Program {
+    module: Module,
+    store: Store<Host>,
+    instance: Option<Instance>,
+}
+
+impl super::Program for Program {
+    fn instantiate(&mut self) -> Outcome {
+        self.instance = None;
+        self.store.data_mut().calls = 0;
+        let result = self.imports().and_then(|imports| {
+            let instance = Instance::new(&mut self.store, &self.module, &imports)?;
+            self.instance = Some(instance);
+            Ok(Vec::new())
+        });
+        ended(result)
+    }
+
+    fn call(&mut self, name: &str, arguments: &[Value]) -> Outcome {
+        let Some(func) = self.instance.and_then(|instance| instance.get_func(&mut self.store, name)) else {
+            return Outcome::Error("no such function".to_string());
+        };
+        let mut lift = || {
+            let arguments: Result<Vec<_>, _> =
+                arguments.iter().map(|&value| lift(&mut self.store, value)).collect();
+            let mut results = vec![Val::I32(0); func.ty(&self.store).results().len()];
+            func.call(&mut self.store, &arguments?, &mut results)?;
+            Ok(results.iter().map(|value| lower(&self.store, value)).collect())
+        };
+        ended(lift())
+    }
+
+    fn items(&mut self) -> Vec<(String, Item)> {
+        let Some(instance) = self.instance else { return Vec::new() };
+        let names: Vec<String> = self.module.exports().map(|export| export.name().to_string()).collect();
+        let mut items = Vec::new();
+        for name in names {
+            let item = match instance.get_export(&mut self.store, &name) {
+                Some(Extern::Global(global)) => {
+                    let value = global.get(&mut self.store);
+                    Item::Global(lower(&self.store, &value))
+                }
+                Some(Extern::Memory(memory)) => {
+                    let bytes = memory.data(&self.store);
+                    Item::Memory(bytes.len(), outcome::hash(bytes))
+                }
+                Some(Extern::Table(table)) => {
+                    let len = table.size(&self.store);
+                    let elements = (0..len.min(TABLE_ELEMENTS)).map(|index| {
+                        let element = table.get(&mut self.store, index).map(Val::from);
+                        element.map_or(Value::Other { is_null: true }, |value| lower(&self.store, &value))
+                    });
+                    Item::Table(len, elements.collect())
+                }
+                _ => continue,
+            };
+            items.push((name, item));
+        }
+        items
+    }
+
+    fn take_trace(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.store.data_mut().trace)
+    }
+}
+
+impl Program {
+    /// Something for each import: functions that log their calls and return boundary values, globals with such
+    /// values, memories and tables as small as may be.
+    fn imports(&mut self) -> Result<Vec<Extern>, api::Error> {
+        let mut imports = Vec::new();
+        for import in self.module.imports() {
+            // Not every engine keeps their order.
+            let name = format!("{} {}", import.module(), import.name());
+            imports.push(match import.ty() {
+                ExternType::Func(ty) => {
+                    let types: Vec<_> = ty.results().map(|ty| type_of(&ty)).collect();
+                    let func = move |mut caller: api::Caller<'_, Host>,
+                                     arguments: &[Val],
+                                     results: &mut [Val]| {
+                        let arguments: Vec<_> = arguments.iter().map(|value| lower(&caller, value)).collect();
+                        let host = caller.data_mut();
+                        host.trace.push(format!("{name}: {arguments:?}"));
+                        host.calls += 1;
+                        let mut rng = Rng::new(host.calls, "host result");
+                        for (result, ty) in results.iter_mut().zip(&types) {
+                            *result = lift(&mut caller, lattice::any(&mut rng, *ty))?;
+                        }
+                        Ok(())
+                    };
+                    Func::new(&mut self.store, ty, func).into()
+                }
+                ExternType::Global(ty) => {
+                    let value = lattice::any(&mut Rng::new(0, &name), type_of(ty.content()));
+                    let value = lift(&mut self.store, value)?;
+                    Global::new(&mut self.store, ty, value)?.into()
+                }
+                ExternType::Memory(ty) => Memory::new(&mut self.store, ty)?.into(),
+                ExternType::Table(ty) => {
+                    let null = Ref::null(ty.element().heap_type());
+                    Table::new(&mut self.store, ty, null)?.into()
+                }
+                _ => return Err(api::format_err!("an import of a kind that the rig does not know")),
+            });
+        }
+        Ok(imports)
+    }
+}
+
+/// What a result means to the rig.
+fn ended(result: Result<Vec<Value>, api::Error>) -> Outcome {
+    let error = match result {
+        Ok(values) => return Outcome::Values(values),
+        Err(error) => error,
+    };
+    let Some(trap) = error.downcast_ref::<api::Trap>() else {
+        return Outcome::Error(format!("{error:#}"));
+    };
+    let frame = error.downcast_ref::<WasmBacktrace>().and_then(|backtrace| backtrace.frames().first());
+    let place = frame.and_then(|frame| Some((frame.func_index(), frame.module_offset()?)));
+    Outcome::trap(format!("{trap:?}"), place)
+}
+
+/// The type, which the rig's own proposals make one of these.
+fn type_of(ty: &ValType) -> Type {
+    match ty {
+        ValType::I32 => Type::I32,
+        ValType::I64 => Type::I64,
+        ValType::F32 => Type::F32,
+        ValType::F64 => Type::F64,
+        ValType::V128 => Type::V128,
+        ValType::Ref(ty) if matches!(ty.heap_type(), api::HeapType::Extern) => Type::Extern,
+        ValType::Ref(_) => Type::Func,
+    }
+}
+
+fn lift(mut store: impl AsContextMut, value: Value) -> Result<Val, api::Error> {
+    Ok(match value {
+        Value::I32(bits) => Val::I32(bits as i32),
+        Value::I64(bits) => Val::I64(bits as i64),
+        Value::F32(bits) => Val::F32(bits),
+        Value::F64(bits) => Val::F64(bits),
+        Value::V128(bits) => Val::V128(bits.into()),
+        Value::Extern(Some(number)) => Val::ExternRef(Some(ExternRef::new(store.as_context_mut(), number)?)),
+        Value::Extern(None) => Val::ExternRef(None),
+        Value::NullFunc | Value::Func | Value::Other { .. } => Val::FuncRef(None),
+    })
+}
+
+fn lower(store: impl AsContext, value: &Val) -> Value {
+    match value {
+        Val::I32(value) => Value::I32(*value as u32),
+        Val::I64(value) => Value::I64(*value as u64),
+        Val::F32(bits) => Value::F32(*bits),
+        Val::F64(bits) => Value::F64(*bits),
+        Val::V128(value) => Value::V128(value.as_u128()),
+        Val::FuncRef(None) => Value::NullFunc,
+        Val::FuncRef(Some(_)) => Value::Func,
+        Val::ExternRef(None) => Value::Extern(None),
+        Val::ExternRef(Some(reference)) => {
+            let value = reference.data(store.as_context()).ok().flatten();
+            let number = value.and_then(|value| value.downcast_ref::<u32>());
+            number.map_or(Value::Other { is_null: false }, |&number| Value::Extern(Some(number)))
+        }
+        _ => Value::Other { is_null: false },
+    }
+}

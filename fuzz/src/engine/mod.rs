@@ -1,0 +1,123 @@
+//! The engines, one row each. A new tier of ours is a new row.
+
+mod wasmi;
+
+/// Tenure.
+mod ours {
+    use tenure as api;
+    include!("like_wasmtime.rs");
+}
+
+/// The peer whose words Tenure speaks: the same text, compiled against it.
+mod peer {
+    use wasmtime as api;
+    include!("like_wasmtime.rs");
+}
+
+use crate::outcome::{Item, Outcome, Places};
+use crate::value::Value;
+
+/// Something that runs modules.
+pub trait Engine {
+    /// Makes `wasm` ready to run.
+    ///
+    /// # Errors
+    /// Why it refuses the module.
+    fn load(&self, wasm: &[u8]) -> Result<Box<dyn Program>, String>;
+}
+
+/// A module in an engine, with a store of its own.
+pub trait Program {
+    /// Makes an instance, the one that all else is about from here on.
+    fn instantiate(&mut self) -> Outcome;
+
+    /// Calls the exported function `name`.
+    fn call(&mut self, name: &str, arguments: &[Value]) -> Outcome;
+
+    /// Every exported global, memory and table, in any order.
+    fn items(&mut self) -> Vec<(String, Item)>;
+
+    /// The calls of host functions since this was asked last.
+    fn take_trace(&mut self) -> Vec<String>;
+}
+
+/// One engine in one configuration.
+pub struct Row {
+    /// What finds call it.
+    pub name: &'static str,
+    /// Whose it is.
+    pub side: Side,
+    /// Whether every NaN that arithmetic makes is the canonical one.
+    pub canonical_nans: bool,
+    /// How closely it knows where a trap was.
+    pub places: Places,
+    /// Makes it.
+    pub make: fn() -> Box<dyn Engine>,
+}
+
+/// On which side of the comparison an engine stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// What everybody is compared with.
+    Reference,
+    /// A peer whose differences are noted, but are no finds of ours.
+    Witness,
+    /// Tenure.
+    Ours,
+}
+
+macro_rules! engines {
+    ($($name:literal $side:ident $nans:ident $places:ident $make:expr;)*) => {
+        /// Every engine.
+        pub const ENGINES: &[Row] = &[$(Row {
+            name: $name,
+            side: Side::$side,
+            canonical_nans: engines!(@ $nans),
+            places: Places::$places,
+            make: || Box::new($make),
+        },)*];
+    };
+    (@ MachineNans) => { false };
+    (@ CanonicalNans) => { true };
+}
+
+// name, side, NaNs, places of traps, how it is made
+engines! {
+    "wasmtime" Reference MachineNans Exact peer::Api::new(|config| {
+        config.signals_based_traps(false);
+    });
+    "wasmtime, canonical NaNs" Reference CanonicalNans Exact peer::Api::new(|config| {
+        config.signals_based_traps(false).cranelift_nan_canonicalization(true);
+    });
+    "wasmi" Witness CanonicalNans Near wasmi::Wasmi::new();
+    "optimizing" Ours MachineNans Near ours::Api::new(|_| {});
+    "optimizing, explicit checks" Ours MachineNans Exact ours::Api::new(|config| {
+        config.signals_based_traps(false);
+    });
+    "optimizing, memories that move" Ours MachineNans Near ours::Api::new(|config| {
+        config.memory_reservation(0).memory_guard_size(0);
+    });
+    "optimizing, least effort" Ours MachineNans Near ours::Api::new(|config| {
+        config.cranelift_opt_level(tenure::OptLevel::None).cranelift_debug_verifier(true);
+    });
+    "optimizing, canonical NaNs" Ours CanonicalNans Near ours::Api::new(|config| {
+        config.cranelift_nan_canonicalization(true);
+    });
+    "optimizing, canonical NaNs, explicit checks" Ours CanonicalNans Exact ours::Api::new(|config| {
+        config.cranelift_nan_canonicalization(true).signals_based_traps(false);
+    });
+}
+
+/// The proposals that modules may use, for wasmparser: those of the engines, which all have the same.
+pub fn features() -> wasmparser::WasmFeatures {
+    use wasmparser::WasmFeatures as Is;
+    Is::WASM2
+        | Is::RELAXED_SIMD
+        | Is::TAIL_CALL
+        | Is::MULTI_MEMORY
+        | Is::MEMORY64
+        | Is::EXTENDED_CONST
+        | Is::FUNCTION_REFERENCES
+        | Is::CUSTOM_PAGE_SIZES
+        | Is::WIDE_ARITHMETIC
+}

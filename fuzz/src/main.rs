@@ -1,0 +1,134 @@
+//! The differential rig: generated modules on Tenure and on its peers, compared step by step.
+//!
+//! ```text
+//! (profile, seed) ──generate──▶ module ──script──▶ calls ──engines──▶ steps ──difference──▶ verdict
+//! ```
+//! A case is a profile and a seed, and nothing else decides what happens in it. `rig run` has cases done by processes
+//! of their own ([`batch`], [`worker`]), so that one that crashes is known by its seed.
+
+mod batch;
+mod campaign;
+mod case;
+mod engine;
+mod generate;
+mod lattice;
+mod outcome;
+mod profile;
+mod replay;
+mod rng;
+mod script;
+mod shrink;
+mod stats;
+mod value;
+mod worker;
+
+use clap::{Parser, Subcommand};
+use profile::{PROFILES, Profile};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runs generated modules on Tenure and its peers, and compares.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run many seeds.
+    Run {
+        /// The profile; `all` for each of them.
+        #[arg(long, default_value = "all")]
+        profile: String,
+        /// How many seeds of each profile.
+        #[arg(long, default_value_t = 1000)]
+        seeds: u64,
+        /// The first seed.
+        #[arg(long, default_value_t = 0)]
+        start: u64,
+        /// How many processes at a time.
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+    },
+    /// Run one seed on every configuration, and say what happened.
+    Replay {
+        /// The profile.
+        #[arg(long, value_parser = profile)]
+        profile: &'static Profile,
+        /// The seed.
+        #[arg(long)]
+        seed: u64,
+        /// Write the module to this file.
+        #[arg(long)]
+        save: Option<PathBuf>,
+        /// Make the module smaller, if it is a find, and write it to the file of `--save`.
+        #[arg(long, requires = "save")]
+        shrink: bool,
+        /// How many attempts in vain end the shrinking.
+        #[arg(long, default_value_t = 400)]
+        attempts: u32,
+    },
+    /// Say what the generators make.
+    Stats {
+        /// The profile; every one by default.
+        #[arg(long, value_parser = profile)]
+        profile: Option<&'static Profile>,
+        /// How many seeds to look at.
+        #[arg(long, default_value_t = 300)]
+        seeds: u64,
+    },
+    /// List the profiles.
+    Profiles,
+    /// Run a module as if it were that of a seed.
+    Check {
+        /// The profile.
+        #[arg(long, value_parser = profile)]
+        profile: &'static Profile,
+        /// The seed.
+        #[arg(long)]
+        seed: u64,
+        /// The module.
+        file: PathBuf,
+    },
+    /// Run some seeds in this process: what `run` starts.
+    #[command(hide = true)]
+    Batch {
+        #[arg(long, value_parser = profile)]
+        profile: &'static Profile,
+        #[arg(long)]
+        start: u64,
+        #[arg(long)]
+        count: u64,
+    },
+}
+
+fn profile(name: &str) -> Result<&'static Profile, String> {
+    profile::find(name).ok_or_else(|| format!("there is no profile `{name}`; `rig profiles` lists them"))
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Run { profile: name, seeds, start, jobs } => {
+            let profiles = match name.as_str() {
+                "all" => PROFILES.iter().collect(),
+                name => vec![profile(name).map_err(anyhow::Error::msg)?],
+            };
+            let finds = campaign::run(&campaign::Plan { profiles, start, seeds, jobs })?;
+            return Ok(if finds == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Replay { profile, seed, save, shrink, attempts } => {
+            replay::replay(profile, seed, save.as_deref(), shrink.then_some(attempts))?;
+        }
+        Command::Stats { profile: Some(profile), seeds } => stats::print(profile, seeds),
+        Command::Stats { profile: None, seeds } => {
+            PROFILES.iter().for_each(|profile| stats::print(profile, seeds));
+        }
+        Command::Profiles => {
+            PROFILES.iter().for_each(|profile| println!("{:11} {}", profile.name, profile.about));
+        }
+        Command::Check { profile, seed, file } => replay::check(profile, seed, &file)?,
+        Command::Batch { profile, start, count } => batch::run(profile, start, count)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
