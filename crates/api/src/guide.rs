@@ -13,4 +13,5 @@ pages! {
     host_functions = "../../../docs/guide/host-functions.md";
     linking = "../../../docs/guide/linking.md";
     traps = "../../../docs/guide/traps.md";
+    limits = "../../../docs/guide/limits.md";
 }
