@@ -113,7 +113,6 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let options = &self.options;
         let missing = [
-            ("strategy", options.strategy == Strategy::Baseline, "the baseline compiler"),
             ("strategy", options.strategy == Strategy::Tiered, "tiered compilation"),
             (
                 "cranelift_regalloc_algorithm",
@@ -276,7 +275,7 @@ mod tests {
             (|c| c.wasm_gc(true), "wasm_gc: the gc proposal is not supported yet"),
             (|c| c.wasm_threads(true), "wasm_threads: the threads proposal is not supported yet"),
             (|c| c.consume_fuel(true), "consume_fuel: fuel is not supported yet"),
-            (|c| c.strategy(Strategy::Winch), "strategy: the baseline compiler is not supported yet"),
+            (|c| c.strategy(Strategy::Winch), "none"),
             (|c| c.strategy(Strategy::Cranelift), "none"),
             (|c| c.wasm_gc(false).wasm_exceptions(false).consume_fuel(false), "none"),
         ];

@@ -1,6 +1,7 @@
 //! What modules and stores share.
 
 use crate::artifact;
+use crate::compilers::compiler;
 use crate::config::Config;
 use crate::error::{EngineError, ModuleError};
 use crate::pipeline::{OnProgress, Pipeline};
@@ -11,7 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tenure_abi::CtxLayout;
 use tenure_code::{CodeImage, Compiler, Tunables};
 use tenure_module::{Module, parse};
-use tenure_optimizing::OptimizingCompiler;
 use tenure_runtime::{CodeSpace, LoadedModule, StoreConfig};
 use tenure_types::{Features, TypeRegistry};
 
@@ -22,7 +22,7 @@ pub struct Engine {
     features: Features,
     tunables: Tunables,
     types: Arc<TypeRegistry>,
-    compiler: OptimizingCompiler,
+    compiler: Box<dyn Compiler>,
     workers: Workers,
     code: Arc<CodeSpace>,
     epoch: Arc<AtomicU64>,
@@ -44,7 +44,7 @@ impl Engine {
             wasm_features,
             features: wasm_features.to_features(),
             types: Arc::default(),
-            compiler: OptimizingCompiler::with(config.to_compiler_settings())?,
+            compiler: compiler(config)?,
             workers: Workers::new(),
             code: CodeSpace::new()?,
             epoch: Arc::default(),
@@ -162,7 +162,7 @@ impl Engine {
         if !self.config.options().enable_compiler {
             return Err(ModuleError::CompilerOff);
         }
-        self.pipeline().compile(wasm, &self.compiler, on_progress)
+        self.pipeline().compile(wasm, &*self.compiler, on_progress)
     }
 
     fn load(

@@ -17,6 +17,7 @@ mod workers;
 mod artifact;
 mod error;
 mod pipeline;
+mod compilers;
 mod engine;
 
 pub use artifact::ArtifactError;

@@ -214,7 +214,8 @@ choices! {
     Strategy {
         /// What is best of what there is: [`Strategy::Optimizing`] today.
         Auto = "auto",
-        /// The single-pass compiler makes all code. Not there yet.
+        /// The single-pass compiler makes all code before anything runs, but for functions with something that
+        /// it does not do, which the optimizing compiler makes.
         Baseline = "baseline",
         /// The optimizing compiler makes all code before anything runs.
         Optimizing = "optimizing",

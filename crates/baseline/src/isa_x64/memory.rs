@@ -42,6 +42,8 @@ impl FuncCompiler<'_> {
         let reach = end.and_then(|end| end.checked_add(u64::from(u32::MAX)));
         let may_fault = self.unit.tunables.signals
             && !ty.is_64
+            // The machine's pages divide the memory's.
+            && ty.page_size_log2 == 16
             && plan.reserved > u64::from(u32::MAX)
             && reach.is_some_and(|reach| reach <= plan.reserved.saturating_add(plan.guard));
         let index = self.pop();
