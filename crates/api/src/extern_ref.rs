@@ -9,7 +9,7 @@ impl ExternRef {
     /// Gives `value` to `store`; a reference to it.
     ///
     /// # Errors
-    /// When the store has 2^32 - 1 host values already.
+    /// When the store has as many host values as its limits allow, or 2^32 - 1.
     pub fn new<T>(mut store: impl AsContextMut, value: T) -> Result<Rooted<Self>>
     where
         T: Any + Send + Sync + 'static,

@@ -5,6 +5,7 @@
 //! next, because from then on others may hold its functions.
 
 use crate::error::Context;
+use crate::limits::grow_error;
 use crate::val::expect_loaded;
 use crate::{
     AsContextMut, Engine, Error, Export, Extern, Func, Global, Memory, Module, ModuleExport, Result,
@@ -43,7 +44,8 @@ impl Instance {
     ///
     /// # Errors
     /// When module or store are of different engines, imports are missing, are too many, are of the wrong
-    /// type or of another store; when memories or tables cannot be made; when a segment does not fit or the
+    /// type or of another store; when the store may not hold it ([`Store::limits`](crate::Store::limits),
+    /// [`Store::limiter`](crate::Store::limiter)) or memories or tables cannot be made; when a segment does not fit or the
     /// start function traps ([`Trap`](crate::Trap)), or a host function that it calls fails.
     pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Self> {
         let imports: Vec<_> = imports.iter().map(Extern::to_core).collect();
@@ -159,8 +161,9 @@ pub(crate) fn instantiate<T: 'static>(
     module: &Module,
     imports: &[runtime::Extern],
 ) -> Result<Instance> {
+    let made =
+        store.0.limited(|store, limiter| store.create_instance_under(module.loaded(), imports, limiter));
     let runtime = &mut store.0.runtime;
-    let made = runtime.create_instance(module.loaded(), imports);
     let instance = runtime.handle(made.map_err(|error| explain(module, error))?);
     let note = Box::new(module.clone());
     runtime.instance_mut(instance)?.set_note(note);
@@ -203,6 +206,11 @@ fn module_of(instance: &ModuleInst) -> &Module {
 fn explain(module: &Module, error: InstantiateError) -> Error {
     match error {
         InstantiateError::Segment(trap) => trap.into(),
+        InstantiateError::Memory(error) => grow_error(error).context("a memory could not be made"),
+        InstantiateError::Table(error) => grow_error(error).context("a table could not be made"),
+        InstantiateError::Limit(error) => {
+            Error::from(error).context("the store has no room for the instance")
+        }
         InstantiateError::Import { index, error } => match module.core().imports.get(index) {
             Some(import) => import_error(&import.module, &import.name, error),
             None => error.into(),

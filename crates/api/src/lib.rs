@@ -49,6 +49,8 @@ mod func;
 #[expect(unsafe_code, reason = "raw values are references only to those who made them")]
 mod val;
 mod handle;
+#[expect(unsafe_code, reason = "guests' growth gets the whole store back")]
+mod limits;
 mod rooted;
 mod extern_ref;
 mod gc_refs;
@@ -66,6 +68,7 @@ mod default_value;
 #[expect(unsafe_code, reason = "passes on what the caller promises of unchecked functions")]
 mod linker;
 mod reclaim;
+mod usage;
 #[expect(unsafe_code, reason = "an epoch handler gets the whole store back")]
 mod epoch;
 #[cfg(doctest)]
@@ -80,6 +83,10 @@ pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmR
 pub use gc_refs::{AnyRef, ContRef, ExnRef, ExternRef, NoExtern, NoFunc};
 pub use global::Global;
 pub use instance::Instance;
+pub use limits::{
+    DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, LimitError, Limits, ResourceLimiter,
+    StoreLimits, StoreLimitsBuilder,
+};
 pub use linker::{InstancePre, Linker};
 pub use memory::{Memory, MemoryAccessError};
 pub use module::{Module, ModuleExport, ModuleFunction};
@@ -97,6 +104,7 @@ pub use types::{
     MemoryTypeBuilder, Mutability, RefType, TableType, TagType, ValType,
 };
 pub use unknown_import::UnknownImportError;
+pub use usage::MemoryUsage;
 pub use v128::V128;
 pub use val::{Ref, Val};
 pub use val_raw::ValRaw;

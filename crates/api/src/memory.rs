@@ -1,6 +1,7 @@
 //! Linear memories.
 
 use crate::error::Context;
+use crate::limits::grow_error;
 use crate::{AsContext, AsContextMut, MemoryType, Result, StoreContext, StoreContextMut, ensure, handle};
 use std::fmt;
 use tenure_runtime::{Handle, HandleError, MemInst};
@@ -31,11 +32,13 @@ impl Memory {
     /// A memory of zeros.
     ///
     /// # Errors
-    /// When the system has no room for it, or `ty` is shared: that needs the threads proposal, which is not
+    /// When a limit of the store or its limiter refuses, the system has no room for it, or `ty` is shared: that needs the threads proposal, which is not
     /// supported yet.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
         ensure!(!ty.is_shared(), "shared memories need the threads proposal, which is not supported yet");
-        let memory = store.as_context_mut().0.runtime.new_memory(*ty.as_core());
+        let store = store.as_context_mut().0;
+        let memory = store.limited(|store, limiter| store.new_memory_under(*ty.as_core(), limiter));
+        let memory = memory.map_err(grow_error);
         Ok(Self(memory.with_context(|| format!("a memory of {} pages could not be made", ty.minimum()))?))
     }
 
@@ -150,12 +153,15 @@ impl Memory {
     /// Adds `delta` pages of zeros; the size before, in pages.
     ///
     /// # Errors
-    /// When the type's maximum refuses, the system has no more, or the memory is of another store. The memory
-    /// is as before.
+    /// When the type's maximum, a limit of the store or its limiter refuses, the system has no more, or the memory
+    /// is of another store. The memory is as before.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
-        let memory = store.as_context_mut().0.runtime.memory_mut(self.0)?;
-        let size = memory.size();
-        memory.grow(delta).with_context(|| format!("a memory of {size} pages could not grow by {delta}"))
+        let store = store.as_context_mut().0;
+        let size = store.runtime.memory(self.0)?.size();
+        let grown = store.limited(|store, limiter| store.grow_memory(self.0.addr, delta, limiter));
+        grown
+            .map_err(grow_error)
+            .with_context(|| format!("a memory of {size} pages could not grow by {delta}"))
     }
 }
 

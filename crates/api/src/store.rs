@@ -1,5 +1,6 @@
 //! The store, and the ways to borrow it.
 
+use crate::limits::LimiterFn;
 use crate::{Engine, Result, Val};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -31,6 +32,8 @@ pub(crate) struct StoreInner<T> {
     pub(crate) engine: Engine,
     /// Room for the values of untyped host functions, used again by each call.
     pub(crate) values: Vec<Val>,
+    /// Finds the limiter in the host's value.
+    pub(crate) limiter: Option<LimiterFn<T>>,
     pub(crate) data: T,
 }
 
@@ -70,9 +73,11 @@ impl<T: 'static> Store<T> {
     /// When the system refuses what a store needs.
     pub fn try_new(engine: &Engine, data: T) -> Result<Self> {
         let inner = engine.inner();
-        let runtime =
+        let mut runtime =
             runtime::Store::new(inner.code_space().clone(), inner.types().clone(), inner.store_config());
-        Ok(Self { inner: Box::new(StoreInner { runtime, engine: engine.clone(), values: Vec::new(), data }) })
+        runtime.set_limits(engine.config().options().limits);
+        let engine = engine.clone();
+        Ok(Self { inner: Box::new(StoreInner { runtime, engine, values: Vec::new(), limiter: None, data }) })
     }
 
     /// The host's value.

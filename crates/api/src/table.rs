@@ -1,6 +1,7 @@
 //! Tables.
 
 use crate::error::Context;
+use crate::limits::grow_error;
 use crate::val::expect_loaded;
 use crate::{AsContext, AsContextMut, Error, Ref, Result, TableType, Trap, ensure, handle};
 use tenure_runtime::{Handle, TableInst};
@@ -28,16 +29,21 @@ impl Table {
     ///
     /// # Errors
     /// When `init` is not of the element type or of another store, `ty` is of another engine, its minimum is
-    /// above its maximum, or it is larger than tables may be.
+    /// above its maximum, or a limit of the store or its limiter refuses.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Ref) -> Result<Self> {
         let store = store.as_context_mut().0;
         let core = ty.to_core(&store.engine)?;
         if let Some(max) = core.max {
             ensure!(core.min <= max, "the minimum of {} elements is above the maximum of {max}", core.min);
         }
+        store.limited(|store, limiter| store.make_room_for_table(&core, limiter));
         let init = init.lower(&store.runtime, core.element)?;
-        let table = store.runtime.new_table(core, init);
-        Ok(Self(table.with_context(|| format!("a table of {} elements could not be made", core.min))?))
+        let table = store.limited(|store, limiter| store.new_table_under(core, init, limiter));
+        Ok(Self(
+            table
+                .map_err(grow_error)
+                .with_context(|| format!("a table of {} elements could not be made", core.min))?,
+        ))
     }
 
     /// Its type, with the size that it was made with.
@@ -87,14 +93,16 @@ impl Table {
     /// Adds `delta` elements that all are `init`; the size before.
     ///
     /// # Errors
-    /// When a maximum refuses, `init` is not of the element type, or something is of another store.
+    /// When the type's maximum, a limit of the store or its limiter refuses, `init` is not of the element type, or something is of another store.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Ref) -> Result<u64> {
-        let store = &mut store.as_context_mut().0.runtime;
-        let table = store.table(self.0)?;
+        let store = store.as_context_mut().0;
+        let table = store.runtime.table(self.0)?;
         let (element, size) = (table.ty().element, table.size());
-        let init = init.lower(store, element)?;
-        let grown = store.grow_table_raw(self.0.addr, delta, init);
-        grown.with_context(|| format!("a table of {size} elements could not grow by {delta}"))
+        let init = init.lower(&store.runtime, element)?;
+        let grown = store.limited(|store, limiter| store.grow_table(self.0.addr, delta, init, limiter));
+        grown
+            .map_err(grow_error)
+            .with_context(|| format!("a table of {size} elements could not grow by {delta}"))
     }
 
     /// Copies `len` elements of `src_table`, from `src_index` on, to the elements of `dst_table` from

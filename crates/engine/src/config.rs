@@ -306,6 +306,10 @@ mod tests {
         let mut config = Config::new();
         config.set("max_wasm_stack", "0x10000").unwrap().set("wasm_simd", "n").unwrap();
         config.set("cranelift_opt_level", "0").unwrap();
+        config.set("limits", "memory_bytes=0x10000, tables=3").unwrap();
+        let limits = config.options().limits;
+        assert_eq!((limits.memory_bytes, limits.tables), (0x10000, 3));
+        assert!(config.set("limits", "memory_bytes=1,chairs=3").is_err());
         assert_eq!(config.options().max_wasm_stack, 0x10000);
         assert_eq!(config.options().cranelift_opt_level, OptLevel::None);
         assert!(!config.effective_features().unwrap().contains(WasmFeatures::SIMD));

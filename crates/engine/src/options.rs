@@ -2,6 +2,7 @@
 
 use crate::config::{Config, ConfigError};
 use std::num::NonZeroUsize;
+use tenure_runtime::Limits;
 
 macro_rules! options {
     ($($(#[$doc:meta])* $name:ident: $ty:ty = $default:expr;)*) => {
@@ -80,6 +81,8 @@ options! {
     /// Stack that guest code may use in one call from the host, in bytes; what host functions in between use
     /// counts too. More is a trap. The default is 512 KiB.
     max_wasm_stack: usize = 512 << 10;
+    /// What each store may hold at most, unless the store is told otherwise. The defaults are those of [`Limits`].
+    limits: Limits = Limits::default();
     /// Most frames that the backtrace of an error lists; `None` leaves backtraces out. The default is 20.
     wasm_backtrace_max_frames: Option<NonZeroUsize> = Some(DEFAULT_MAX_FRAMES);
     /// Whether backtraces look for file names and lines in a module's debug information. The default is
@@ -189,6 +192,22 @@ impl OptionValue for Option<NonZeroUsize> {
 
     fn parse(text: &str) -> Option<Self> {
         usize::parse(text).map(NonZeroUsize::new)
+    }
+}
+
+impl OptionValue for Limits {
+    const EXPECTED: &str =
+        "limits as `name=number`, with commas between, such as `memory_bytes=0x100000,tables=10`";
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut limits = Self::default();
+        for limit in text.split(',') {
+            let (name, value) = limit.split_once('=')?;
+            if !limits.set(name.trim(), u64::parse(value.trim())?) {
+                return None;
+            }
+        }
+        Some(limits)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::addr::Addr;
 pub(crate) struct Arena<T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
+    live: usize,
     /// Marks of this number are of the trace that runs now; older ones mean nothing.
     trace: u32,
 }
@@ -21,7 +22,7 @@ struct Slot<T> {
 
 impl<T> Default for Arena<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), trace: 0 }
+        Self { slots: Vec::new(), free: Vec::new(), live: 0, trace: 0 }
     }
 }
 
@@ -31,6 +32,7 @@ impl<T> Arena<T> {
     /// # Panics
     /// With 2^32 values in the list, which no memory holds.
     pub fn insert(&mut self, value: T) -> Addr<T> {
+        self.live += 1;
         if let Some(at) = self.free.pop() {
             let slot = &mut self.slots[at as usize];
             slot.value = Some(value);
@@ -45,6 +47,8 @@ impl<T> Arena<T> {
     pub fn remove(&mut self, addr: Addr<T>) -> Option<T> {
         let slot = self.slot_mut(addr)?;
         let value = slot.value.take()?;
+        self.live -= 1;
+        let slot = self.slots.get_mut(addr.slot as usize)?;
         slot.claimed = false;
         slot.marked = 0;
         if let Some(next) = slot.generation.checked_add(1) {
@@ -97,7 +101,12 @@ impl<T> Arena<T> {
 
     /// How many values there are.
     pub fn len(&self) -> usize {
-        self.iter().count()
+        self.live
+    }
+
+    /// Bytes of the list itself, with the places that are free.
+    pub fn footprint(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot<T>>() + self.free.capacity() * size_of::<u32>()
     }
 }
 

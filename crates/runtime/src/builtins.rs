@@ -5,6 +5,8 @@
 
 use crate::addr::InstAddr;
 use crate::call::{Abandon, TrapInfo};
+use crate::limits::{GrowError, LimiterError};
+use crate::room::with_limiter;
 use crate::store::Store;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tenure_abi::builtins::BuiltinResult;
@@ -115,8 +117,14 @@ impl Access for *mut Store {
     }
 }
 
-/// What a failed growth is to the guest.
-const FAILED: u64 = u64::MAX;
+/// What a growth is to the guest: the old size, or -1. Only the limiter's own error ends it.
+fn to_guest(grown: Result<u64, GrowError>) -> Result<u64, LimiterError> {
+    match grown {
+        Ok(size) => Ok(size),
+        Err(GrowError::Limiter(error)) => Err(error),
+        Err(_) => Ok(u64::MAX),
+    }
+}
 
 mod bodies {
     use super::*;
@@ -142,9 +150,15 @@ mod bodies {
         Ok(at as usize..end as usize)
     }
 
-    pub fn memory_grow(store: &mut Store, instance: InstAddr, mem_idx: u32, delta: u64) -> Result<u64, Trap> {
-        let mem = mem(store, instance, mem_idx);
-        Ok(store.mem_at(mem).grow(delta).unwrap_or(FAILED))
+    pub fn memory_grow(store: *mut Store, instance: InstAddr, mem_idx: u32, delta: u64) -> Result<u64, Why> {
+        // SAFETY: the store is lent to this body, and by it to whoever has the limiter.
+        let grown = unsafe {
+            with_limiter(store, &mut |store, limiter| {
+                let mem = mem(store, instance, mem_idx);
+                to_guest(store.grow_memory(mem, delta, limiter))
+            })
+        };
+        grown.map_err(|error| Why::Abandon(Abandon::Host(error)))
     }
 
     pub fn memory_copy(
@@ -212,14 +226,20 @@ mod bodies {
     }
 
     pub fn table_grow(
-        store: &mut Store,
+        store: *mut Store,
         instance: InstAddr,
         table_idx: u32,
         delta: u64,
         init: u64,
-    ) -> Result<u64, Trap> {
-        let table = table(store, instance, table_idx);
-        Ok(store.grow_table_raw(table, delta, init).unwrap_or(FAILED))
+    ) -> Result<u64, Why> {
+        // SAFETY: as in `memory_grow`.
+        let grown = unsafe {
+            with_limiter(store, &mut |store, limiter| {
+                let table = table(store, instance, table_idx);
+                to_guest(store.grow_table(table, delta, init, limiter))
+            })
+        };
+        grown.map_err(|error| Why::Abandon(Abandon::Host(error)))
     }
 
     pub fn table_fill(

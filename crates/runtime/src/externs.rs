@@ -9,14 +9,27 @@ use std::any::Any;
 #[derive(Default)]
 pub(crate) struct Externs {
     values: Vec<Box<dyn Any + Send + Sync>>,
+    /// Bytes of the values themselves.
+    bytes: usize,
 }
 
 impl Externs {
     /// Takes `value` in; its number, or `None` when all 2^32 - 1 are given out.
     pub fn insert(&mut self, value: Box<dyn Any + Send + Sync>) -> Option<u32> {
         let number = u32::try_from(self.values.len() + 1).ok()?;
+        self.bytes += size_of_val(&*value);
         self.values.push(value);
         Some(number)
+    }
+
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Bytes of the values, and of the list that holds them.
+    pub fn footprint(&self) -> usize {
+        self.bytes + self.values.len() * size_of::<Box<dyn Any + Send + Sync>>()
     }
 
     /// Makes room for `additional` more.

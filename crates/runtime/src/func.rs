@@ -69,6 +69,9 @@ struct Parts {
 }
 
 impl HostRecord {
+    /// Bytes of a host function beside its place in the store's list and its closure.
+    pub const SIZE: usize = size_of::<Parts>();
+
     pub fn new(store: *mut VmStore, func: &HostFunc) -> Self {
         let env = Arc::as_ptr(&func.closure).cast::<c_void>().cast_mut();
         let parts = Box::leak(Box::new(Parts {

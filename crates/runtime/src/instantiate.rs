@@ -9,10 +9,12 @@ use crate::const_eval::{evaluate, funcref};
 use crate::global::GlobalInst;
 use crate::imports::{Extern, ImportError, check_import};
 use crate::instance::ModuleInst;
+use crate::limits::{GrowError, LimitError, Limiter, NoLimiter};
 use crate::loaded::LoadedModule;
-use crate::memory::{GrowError, MemInst, NewMemory};
+use crate::memory::{MemInst, NewMemory};
+use crate::room::Wanted;
 use crate::store::Store;
-use crate::table::{TableInst, TableTooLarge};
+use crate::table::TableInst;
 use crate::vm_ctx::VmCtx;
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +44,9 @@ pub enum InstantiateError {
     /// A memory could not be made.
     Memory(GrowError),
     /// A table could not be made.
-    Table(TableTooLarge),
+    Table(GrowError),
+    /// The store may not hold another instance, or so many memories and tables.
+    Limit(LimitError),
     /// A segment does not fit: the instance stays, since others may already hold its functions.
     Segment(Trap),
 }
@@ -57,6 +61,7 @@ impl fmt::Display for InstantiateError {
             }
             Self::Memory(error) => write!(f, "memory not made: {error}"),
             Self::Table(error) => write!(f, "table not made: {error}"),
+            Self::Limit(error) => write!(f, "no room in the store: {error}"),
             Self::Segment(trap) => trap.fmt(f),
         }
     }
@@ -92,10 +97,25 @@ impl Store {
         module: &Arc<LoadedModule>,
         imports: &[Extern],
     ) -> Result<InstAddr, InstantiateError> {
+        self.create_instance_under(module, imports, &mut NoLimiter)
+    }
+
+    /// As [`Store::create_instance`], when `limiter` allows it.
+    ///
+    /// # Errors
+    /// As [`Store::create_instance`].
+    pub fn create_instance_under(
+        &mut self,
+        module: &Arc<LoadedModule>,
+        imports: &[Extern],
+        limiter: &mut dyn Limiter,
+    ) -> Result<InstAddr, InstantiateError> {
         if !Arc::ptr_eq(module.space(), self.space()) {
             return Err(InstantiateError::WrongEngine);
         }
         self.check_imports(module, imports)?;
+        self.make_room(Wanted::of_module(module.module()), imports, limiter)
+            .map_err(InstantiateError::Limit)?;
         let layout = module.layout();
         let mut ctx = VmCtx::new(
             layout,
@@ -109,7 +129,7 @@ impl Store {
         let mut own = Own::default();
         self.link_imports(module, &mut ctx, imports, &mut own);
         write_funcrefs(module, &mut ctx);
-        self.make_memories_and_tables(module, &ctx, &mut own)?;
+        self.make_memories_and_tables(module, &ctx, &mut own, limiter)?;
         make_globals(module, &ctx, &mut own);
         init_tables(module, &ctx, &mut own);
         Ok(self.adopt(module, ctx, own))
@@ -151,6 +171,7 @@ impl Store {
         module: &LoadedModule,
         ctx: &VmCtx,
         own: &mut Own,
+        limiter: &mut dyn Limiter,
     ) -> Result<(), InstantiateError> {
         let (layout, parsed) = (module.layout(), module.module());
         for at in parsed.imported_mems..parsed.mems.len() as u32 {
@@ -164,14 +185,18 @@ impl Store {
                 image: image.map(|image| (image, &*parsed.bytes)),
                 entries: self.entries,
             };
-            // SAFETY: an own record of the context, which the instance keeps as long as the memory lives.
-            let mem = unsafe { MemInst::new(new, Some(ctx.mem(layout, MemIdx(at)))) };
+            let mem = self.permit_memory(&ty, limiter, || {
+                // SAFETY: an own record of the context, which the instance keeps as long as the memory lives.
+                unsafe { MemInst::new(new, Some(ctx.mem(layout, MemIdx(at)))) }
+            });
             own.mems.push(mem.map_err(InstantiateError::Memory)?);
         }
         for at in parsed.imported_tables..parsed.tables.len() as u32 {
             let ty = *parsed.table_type(TableIdx(at));
-            // SAFETY: as above.
-            let table = unsafe { TableInst::new(ty, Some(ctx.table(layout, TableIdx(at)))) };
+            let table = self.permit_table(&ty, limiter, || {
+                // SAFETY: as above.
+                unsafe { TableInst::new(ty, Some(ctx.table(layout, TableIdx(at)))) }
+            });
             own.tables.push(table.map_err(InstantiateError::Table)?);
         }
         Ok(())
@@ -180,6 +205,8 @@ impl Store {
     /// Takes the instance in. Cannot fail.
     fn adopt(&mut self, module: &Arc<LoadedModule>, ctx: VmCtx, own: Own) -> InstAddr {
         let header = ctx.as_ptr();
+        self.held +=
+            own.mems.iter().map(MemInst::weight).chain(own.tables.iter().map(TableInst::weight)).sum();
         let mut mems = own.mem_addrs;
         mems.extend(own.mems.into_iter().map(|mem| self.mems.insert(mem)));
         let mut tables = own.table_addrs;
@@ -200,6 +227,7 @@ impl Store {
         // SAFETY: the context is the new instance's, and nothing runs in it yet.
         unsafe { (*header).instance = addr.to_bits() };
         let inst = self.instances.get(addr).expect("taken in just now");
+        self.held += inst.weight();
         let parsed = module.module();
         for &mem in &inst.mems[parsed.imported_mems as usize..] {
             self.mems.get_mut(mem).expect("taken in just now").home = Some(addr);

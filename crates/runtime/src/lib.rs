@@ -13,9 +13,13 @@
 
 mod addr;
 mod arena;
+mod limits;
 #[expect(unsafe_code, reason = "follows the funcrefs that guests hold")]
 mod reclaim;
 mod scope;
+mod usage;
+#[expect(unsafe_code, reason = "lends the store on to whoever has the limiter")]
+mod room;
 #[expect(unsafe_code, reason = "walks guest frames")]
 mod backtrace;
 #[expect(unsafe_code, reason = "called by compiled code with raw contexts")]
@@ -62,9 +66,12 @@ pub use global::GlobalInst;
 pub use imports::{Extern, ImportError, check_import, match_import};
 pub use instance::ModuleInst;
 pub use instantiate::InstantiateError;
+pub use limits::{GrowError, LimitError, Limiter, LimiterError, Limits, NoLimiter};
 pub use loaded::LoadedModule;
-pub use memory::{GrowError, MemInst};
+pub use memory::MemInst;
 pub use reclaim::{Owned, Reclaimed, ReleaseError};
+pub use room::LimiterSource;
 pub use scope::Claimed;
 pub use store::{EpochHandler, Store, StoreConfig};
 pub use table::TableInst;
+pub use usage::MemoryUsage;

@@ -2,10 +2,10 @@
 
 use crate::addr::InstAddr;
 use crate::image::MemImage;
+use crate::limits::GrowError;
 use crate::memory_pool::{Content, MemoryPool, Shape, Slot};
 use crate::record::Record;
 use std::fmt;
-use std::io;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -48,26 +48,6 @@ pub(crate) struct NewMemory<'a> {
     /// How often the store has entered a guest.
     pub entries: u64,
 }
-
-/// Why a memory did not grow, or was not made.
-#[derive(Debug)]
-pub enum GrowError {
-    /// Its type's maximum, or the width of its addresses.
-    Limit,
-    /// The system has no more.
-    Os(io::Error),
-}
-
-impl fmt::Display for GrowError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Limit => f.write_str("the maximum size of the type is exceeded"),
-            Self::Os(error) => write!(f, "the system has no more memory: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for GrowError {}
 
 impl MemInst {
     /// A memory of `ty.min` pages, all zero but for its image. Its record goes to `at`, or to an allocation of
@@ -169,14 +149,26 @@ impl MemInst {
         self.untouched = !self.written && self.made_at == entries;
     }
 
-    /// Grows by `delta` pages and returns the old size in pages.
+    /// The most bytes its type allows, if that says.
+    pub(crate) fn maximum(ty: &MemType) -> Option<usize> {
+        let bytes = ty.max?.saturating_mul(ty.page_size());
+        Some(usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
+    /// Bytes after growing by `delta` pages; `None` when no address has that many.
+    pub(crate) fn bytes_after(&self, delta: u64) -> Option<usize> {
+        let bytes = self.size().checked_add(delta)?.checked_mul(self.ty.page_size())?;
+        usize::try_from(bytes).ok()
+    }
+
+    /// Grows by `delta` pages and returns the old size in pages. Limits of the store were asked before.
     ///
     /// New bytes read as zero. When the plan says so the bytes may move; [`VmMem`] then has the new base.
     ///
     /// # Errors
     /// [`GrowError::Limit`] when the type's maximum refuses: the guest then sees -1. [`GrowError::Os`] when
     /// the system has no more. Nothing has changed then.
-    pub fn grow(&mut self, delta: u64) -> Result<u64, GrowError> {
+    pub(crate) fn grow(&mut self, delta: u64) -> Result<u64, GrowError> {
         let old = self.size();
         let old_bytes = self.bytes();
         let pages = old.checked_add(delta).ok_or(GrowError::Limit)?;

@@ -19,6 +19,7 @@ use crate::memory::MemInst;
 use crate::scope::Claimed;
 use crate::store::Store;
 use crate::table::TableInst;
+use crate::usage::Weight;
 use std::collections::HashSet;
 use std::fmt;
 use std::ptr;
@@ -39,7 +40,7 @@ pub struct Reclaimed {
     pub tables: usize,
     /// Globals.
     pub globals: usize,
-    /// Bytes of memories, table elements and contexts.
+    /// Bytes of memories, tables, instances and host functions.
     pub bytes: usize,
 }
 
@@ -95,6 +96,17 @@ pub trait Owned: Sized {
 /// A list, opened for claims.
 #[doc(hidden)]
 pub struct Claims<'a, T>(&'a mut Arena<T>);
+
+impl<T> Claims<'_, T> {
+    /// Sets whether the host holds the value; whether it did before.
+    pub(crate) fn set_claimed(self, addr: Addr<T>, hold: bool) -> bool {
+        let was_held = self.0.unclaim(addr);
+        if hold {
+            self.0.claim(addr);
+        }
+        was_held
+    }
+}
 
 macro_rules! owned {
     ($($ty:ty: $what:literal, $list:ident, $kind:ident;)*) => {$(
@@ -161,11 +173,13 @@ impl Store {
         self.trace();
         self.move_records_out();
         let mut dead = self.take_unreached();
+        let weight = dead.weight();
+        self.held -= weight;
         dead.mems.iter_mut().for_each(|mem| mem.settle(self.entries));
         self.forget_reclaimed_links();
         self.lived = self.instances.len() + self.funcs.len();
         // Host closures are dropped here, when the store is whole again: they may do anything, or panic.
-        dead.count()
+        dead.count(weight)
     }
 
     /// Reclaims when what was released since the last time outweighs what lived then, so that the cost of
@@ -381,17 +395,21 @@ struct Dead {
 }
 
 impl Dead {
-    fn count(&self) -> Reclaimed {
-        let contexts: usize = self.instances.iter().map(|inst| inst.ctx.size()).sum();
-        let tables: usize = self.tables.iter().map(TableInst::footprint).sum();
-        let mems: usize = self.mems.iter().map(MemInst::bytes).sum();
+    fn weight(&self) -> Weight {
+        let mems = self.mems.iter().map(MemInst::weight);
+        let tables = self.tables.iter().map(TableInst::weight);
+        let instances = self.instances.iter().map(ModuleInst::weight);
+        mems.chain(tables).chain(instances).chain(self.funcs.iter().map(FuncInst::weight)).sum()
+    }
+
+    fn count(&self, weight: Weight) -> Reclaimed {
         Reclaimed {
             instances: self.instances.len(),
             functions: self.funcs.iter().filter(|func| func.defined_in().is_none()).count(),
             memories: self.mems.len(),
             tables: self.tables.len(),
             globals: self.globals.len(),
-            bytes: contexts + tables + mems,
+            bytes: weight.bytes(),
         }
     }
 }

@@ -9,9 +9,12 @@ use crate::func::{FuncInst, FuncOwner, HostFunc, HostFuncKey, HostRecord};
 use crate::global::GlobalInst;
 use crate::imports::Extern;
 use crate::instance::ModuleInst;
-use crate::memory::{GrowError, MemInst, NewMemory};
+use crate::limits::{LimitError, Limits, within};
+use crate::memory::MemInst;
+use crate::room::LimiterSource;
 use crate::scope::Claimed;
-use crate::table::{TableInst, TableTooLarge};
+use crate::table::TableInst;
+use crate::usage::Weight;
 use std::any::Any;
 use std::collections::HashMap;
 use std::ptr::NonNull;
@@ -20,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tenure_abi::ValRaw;
 use tenure_abi::vm::{VmFault, VmFuncRef, VmStore};
 use tenure_code::Tunables;
-use tenure_types::{ExternIdx, FuncIdx, GlobalType, MemType, TableType, TypeId, TypeRegistry};
+use tenure_types::{ExternIdx, FuncIdx, GlobalType, TypeId, TypeRegistry};
 
 /// What a store is told when it is made.
 #[derive(Clone, Debug)]
@@ -49,6 +52,11 @@ pub struct Store {
     pub(crate) mems: Arena<MemInst>,
     pub(crate) globals: Arena<GlobalInst>,
     externs: Externs,
+    /// What it may hold, and who else is asked.
+    pub(crate) limits: Limits,
+    pub(crate) limiter_source: Option<LimiterSource>,
+    /// What it holds.
+    pub(crate) held: Weight,
     /// Host functions that were taken in by [`Store::link_host_func`], by what tells them apart.
     linked: HashMap<HostFuncKey, FuncAddr>,
     /// The calls that the active call was made from, innermost first; null when it is the outermost.
@@ -112,6 +120,9 @@ impl Store {
             mems: Arena::default(),
             globals: Arena::default(),
             externs: Externs::default(),
+            limits: Limits::default(),
+            limiter_source: None,
+            held: Weight::default(),
             linked: HashMap::new(),
             outer: std::ptr::null(),
             scopes: Vec::new(),
@@ -249,34 +260,6 @@ impl Store {
         self.linked.retain(|_, addr| funcs.get(*addr).is_some());
     }
 
-    /// A memory of `ty.min` pages.
-    ///
-    /// # Errors
-    /// [`GrowError`] when there is no room for it.
-    pub fn new_memory(&mut self, ty: MemType) -> Result<Handle<MemInst>, GrowError> {
-        let plan = self.config.tunables.memory_plan(&ty);
-        let pool = self.space.memories();
-        let new = NewMemory { ty, plan, pool, image: None, entries: self.entries };
-        // SAFETY: no place is given.
-        let mem = unsafe { MemInst::new(new, None)? };
-        let addr = self.mems.insert(mem);
-        self.claim(addr);
-        Ok(self.handle(addr))
-    }
-
-    /// A table of `ty.min` elements that are all `init`, raw.
-    ///
-    /// # Errors
-    /// [`TableTooLarge`] over the limit of tables.
-    pub fn new_table(&mut self, ty: TableType, init: u64) -> Result<Handle<TableInst>, TableTooLarge> {
-        // SAFETY: no place is given.
-        let mut table = unsafe { TableInst::new(ty, None)? };
-        table.fill(0, init, ty.min);
-        let addr = self.tables.insert(table);
-        self.claim(addr);
-        Ok(self.handle(addr))
-    }
-
     /// A global that holds `value`, which has the type's content.
     pub fn new_global(&mut self, ty: GlobalType, value: ValRaw) -> Handle<GlobalInst> {
         // SAFETY: no place is given.
@@ -286,9 +269,19 @@ impl Store {
         self.handle(addr)
     }
 
-    /// Takes a host value in; its number, which is never 0, or `None` when all numbers are given out.
-    pub fn new_extern(&mut self, value: Box<dyn Any + Send + Sync>) -> Option<u32> {
-        self.externs.insert(value)
+    /// Takes a host value in; its number, which is never 0.
+    ///
+    /// # Errors
+    /// [`LimitError`] when the store may not hold more of them; a limit beyond 2^32 - 1 is one of that.
+    pub fn new_extern(&mut self, value: Box<dyn Any + Send + Sync>) -> Result<u32, LimitError> {
+        let bound = self.limits.host_references.min(u32::MAX.into());
+        within("host_references", bound, self.externs.len() as u64 + 1)?;
+        Ok(self.externs.insert(value).expect("fewer than 2^32 - 1 were given out"))
+    }
+
+    /// How many host values there are, and their bytes.
+    pub(crate) fn externs_held(&self) -> (usize, usize) {
+        (self.externs.len(), self.externs.footprint())
     }
 
     /// Makes room for `additional` more host values.
@@ -320,6 +313,7 @@ impl Store {
     /// Takes a function in and notes its address in its record.
     fn add_func(&mut self, func: FuncInst) -> FuncAddr {
         let funcref = func.funcref;
+        self.held += func.weight();
         let addr = self.funcs.insert(func);
         // SAFETY: the record lives as long as the function: in its own allocation, or in the context of an
         // instance of this store.
@@ -458,14 +452,6 @@ impl Store {
     /// Writes `len` elements of a table; false, and nothing written, when they are not all there.
     pub fn fill_table_raw(&mut self, table: TableAddr, at: u64, raw: u64, len: u64) -> bool {
         self.tables.get_mut(table).is_some_and(|table| table.fill(at, raw, len))
-    }
-
-    /// Grows a table by elements that start as `init`; its old size.
-    ///
-    /// # Errors
-    /// [`TableTooLarge`] when a limit refuses.
-    pub fn grow_table_raw(&mut self, table: TableAddr, delta: u64, init: u64) -> Result<u64, TableTooLarge> {
-        self.tables.get_mut(table).ok_or(TableTooLarge)?.grow(delta, init)
     }
 
     /// Copies elements from one table to another, or within one; false, and nothing copied, when they are

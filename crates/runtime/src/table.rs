@@ -1,15 +1,14 @@
 //! Tables (specification, "Table Instances").
 
 use crate::addr::InstAddr;
+use crate::limits::GrowError;
 use crate::record::Record;
 use std::alloc::Layout;
 use std::fmt;
+use std::io;
 use std::ptr::NonNull;
 use tenure_abi::vm::VmTable;
 use tenure_types::TableType;
-
-/// Most elements a table may have, whatever its type says: what browsers allow.
-pub(crate) const MAX_ELEMENTS: u64 = 10_000_000;
 
 /// A table. Elements are raw references: for functions the address of a
 /// [`VmFuncRef`](tenure_abi::vm::VmFuncRef), for host references their number; 0 is null.
@@ -21,26 +20,14 @@ pub struct TableInst {
     pub(crate) home: Option<InstAddr>,
 }
 
-/// A table would be larger than it may.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TableTooLarge;
-
-impl fmt::Display for TableTooLarge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a table may have at most {MAX_ELEMENTS} elements")
-    }
-}
-
-impl std::error::Error for TableTooLarge {}
-
 impl TableInst {
     /// A table of `ty.min` null elements. Its record goes to `at`, or to an allocation of its own.
     ///
     /// # Safety
     /// `at`, when given, is aligned, writable, and outlives the result.
-    pub(crate) unsafe fn new(ty: TableType, at: Option<NonNull<VmTable>>) -> Result<Self, TableTooLarge> {
-        let len = Some(ty.min).filter(|&min| min <= MAX_ELEMENTS).ok_or(TableTooLarge)? as usize;
-        let elements = Elements::new(len, element_size(&ty)).ok_or(TableTooLarge)?;
+    pub(crate) unsafe fn new(ty: TableType, at: Option<NonNull<VmTable>>) -> Result<Self, GrowError> {
+        let len = usize::try_from(ty.min).map_err(|_| GrowError::Limit)?;
+        let elements = Elements::new(len, element_size(&ty)).ok_or_else(no_memory)?;
         let vm = VmTable { base: elements.base.as_ptr(), len };
         let record = match at {
             // SAFETY: the caller vouches for `at`.
@@ -112,20 +99,24 @@ impl TableInst {
         true
     }
 
-    /// Grows by `delta` elements that start as `init`, and returns the old size.
+    /// Grows by `delta` elements that start as `init`, and returns the old size. Limits of the store were asked
+    /// before.
     ///
     /// # Errors
-    /// [`TableTooLarge`] when the type's maximum or the limit of all tables refuses. Nothing has changed then.
-    pub(crate) fn grow(&mut self, delta: u64, init: u64) -> Result<u64, TableTooLarge> {
+    /// [`GrowError::Limit`] when the type's maximum refuses, [`GrowError::Os`] when there is no memory. Nothing has
+    /// changed then.
+    pub(crate) fn grow(&mut self, delta: u64, init: u64) -> Result<u64, GrowError> {
         let old = self.size();
-        let limit = self.ty.max.unwrap_or(u64::MAX).min(MAX_ELEMENTS);
-        let len = old.checked_add(delta).filter(|&len| len <= limit).ok_or(TableTooLarge)?;
+        let limit = self.ty.max.unwrap_or(u64::MAX).min(usize::MAX as u64);
+        let len = old.checked_add(delta).filter(|&len| len <= limit).ok_or(GrowError::Limit)?;
         if delta == 0 {
             return Ok(old);
         }
         if len as usize > self.elements.capacity {
             let capacity = (len as usize).max(self.elements.capacity * 2).min(limit as usize);
-            let grown = Elements::new(capacity, self.elements.size).ok_or(TableTooLarge)?;
+            let size = self.elements.size;
+            let grown = Elements::new(capacity, size).or_else(|| Elements::new(len as usize, size));
+            let grown = grown.ok_or_else(no_memory)?;
             // SAFETY: both hold at least `old` elements of the same size and are apart from each other.
             unsafe {
                 std::ptr::copy_nonoverlapping(
@@ -143,10 +134,15 @@ impl TableInst {
         Ok(old)
     }
 
-    /// Bytes of its elements.
+    /// Bytes of its elements and of the room to grow that it keeps.
     pub fn footprint(&self) -> usize {
-        self.elements.capacity * self.elements.size
+        (self.elements.capacity + 1) * self.elements.size
     }
+}
+
+/// The allocator refuses.
+fn no_memory() -> GrowError {
+    GrowError::Os(io::ErrorKind::OutOfMemory.into())
 }
 
 fn element_size(ty: &TableType) -> usize {
@@ -170,7 +166,7 @@ struct Elements {
 impl Elements {
     fn new(capacity: usize, size: usize) -> Option<Self> {
         // One element more than asked for, so that the room is never empty.
-        let layout = Self::layout(capacity + 1, size)?;
+        let layout = Self::layout(capacity.checked_add(1)?, size)?;
         // SAFETY: the layout is not empty.
         let base = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) })?;
         Some(Self { base, capacity, size })

@@ -8,6 +8,7 @@ mod global;
 mod handles;
 mod host_funcs;
 mod instance;
+mod limits;
 mod linker;
 mod memory;
 mod table;
