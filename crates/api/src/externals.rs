@@ -1,6 +1,6 @@
 //! What can be imported and exported.
 
-use crate::{AsContext, ExternType, Func, Global, Memory, Table};
+use crate::{AsContext, ExternType, Func, Global, Memory, SharedMemory, Table, Tag};
 use tenure_runtime as runtime;
 
 /// Something that can be imported and exported: a handle of any kind.
@@ -25,6 +25,10 @@ pub enum Extern {
     Table(Table),
     /// A linear memory.
     Memory(Memory),
+    /// A linear memory that threads share; none exists yet.
+    SharedMemory(SharedMemory),
+    /// A tag; none exists yet.
+    Tag(Tag),
 }
 
 macro_rules! kinds {
@@ -42,7 +46,11 @@ macro_rules! kinds {
 
             /// The handle in the runtime's form.
             pub(crate) fn to_core(&self) -> runtime::Extern {
-                match self { $(Self::$kind(item) => runtime::Extern::$kind(item.0),)* }
+                match self {
+                    $(Self::$kind(item) => runtime::Extern::$kind(item.0),)*
+                    Self::SharedMemory(none) => match none.0 {},
+                    Self::Tag(none) => match none.0 {},
+                }
             }
 
             /// The handle in the embedder's form.
@@ -87,6 +95,24 @@ impl Extern {
             Self::Global(global) => global.ty(store).into(),
             Self::Table(table) => table.ty(store).into(),
             Self::Memory(memory) => memory.ty(store).into(),
+            Self::SharedMemory(none) => match none.0 {},
+            Self::Tag(none) => match none.0 {},
+        }
+    }
+
+    /// The shared memory, if it is one; none exists yet.
+    pub fn into_shared_memory(self) -> Option<SharedMemory> {
+        match self {
+            Self::SharedMemory(memory) => Some(memory),
+            _ => None,
+        }
+    }
+
+    /// The tag, if it is one; none exists yet.
+    pub fn into_tag(self) -> Option<Tag> {
+        match self {
+            Self::Tag(tag) => Some(tag),
+            _ => None,
         }
     }
 }
@@ -114,6 +140,16 @@ impl<'instance> Export<'instance> {
     /// When it is of another store.
     pub fn ty(&self, store: impl AsContext) -> ExternType {
         self.item.ty(store)
+    }
+
+    /// The shared memory, if it is one; none exists yet.
+    pub fn into_shared_memory(self) -> Option<SharedMemory> {
+        self.item.into_shared_memory()
+    }
+
+    /// The tag, if it is one; none exists yet.
+    pub fn into_tag(self) -> Option<Tag> {
+        self.item.into_tag()
     }
 
     /// The item.

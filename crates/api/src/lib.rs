@@ -56,6 +56,7 @@ mod extern_ref;
 mod gc_refs;
 #[expect(unsafe_code, reason = "promises what references are to guests")]
 mod ref_tys;
+mod absent;
 mod externals;
 mod memory;
 #[expect(unsafe_code, reason = "turns elements into references")]
@@ -74,6 +75,7 @@ mod epoch;
 #[cfg(doctest)]
 mod guide;
 
+pub use absent::{ArrayType, ContType, ExnType, SharedMemory, StructType, Tag};
 pub use backtrace::{FrameInfo, FrameSymbol, WasmBacktrace};
 pub use engine::{Engine, EngineWeak, Precompiled};
 pub use epoch::UpdateDeadline;

@@ -1,7 +1,7 @@
 //! What a reference refers to.
 
 use super::FuncType;
-use crate::{Engine, Result, bail};
+use crate::{ArrayType, ContType, Engine, ExnType, Result, StructType, bail};
 use std::fmt;
 use tenure_types as core;
 
@@ -40,16 +40,24 @@ pub enum HeapType {
     I31,
     /// Any array.
     Array,
+    /// An array of one type; none exists yet.
+    ConcreteArray(ArrayType),
     /// Any struct.
     Struct,
+    /// A struct of one type; none exists yet.
+    ConcreteStruct(StructType),
     /// Bottom of the guest's own data.
     None,
     /// Any exception.
     Exn,
+    /// An exception of one type; none exists yet.
+    ConcreteExn(ExnType),
     /// Bottom of the exceptions.
     NoExn,
     /// Any continuation.
     Cont,
+    /// A continuation of one type; none exists yet.
+    ConcreteCont(ContType),
     /// Bottom of the continuations.
     NoCont,
 }
@@ -140,6 +148,10 @@ impl HeapType {
             Self::Any | Self::Eq | Self::I31 | Self::Array | Self::Struct | Self::None => Self::Any,
             Self::Exn | Self::NoExn => Self::Exn,
             Self::Cont | Self::NoCont => Self::Cont,
+            Self::ConcreteArray(ArrayType(none))
+            | Self::ConcreteStruct(StructType(none))
+            | Self::ConcreteExn(ExnType(none))
+            | Self::ConcreteCont(ContType(none)) => match *none {},
         }
     }
 
@@ -214,6 +226,10 @@ impl HeapType {
             Self::Cont | Self::NoCont => {
                 bail!("references to `{self}` need the stack-switching proposal, which is not supported yet")
             }
+            Self::ConcreteArray(ArrayType(none))
+            | Self::ConcreteStruct(StructType(none))
+            | Self::ConcreteExn(ExnType(none))
+            | Self::ConcreteCont(ContType(none)) => match *none {},
         })
     }
 
@@ -247,6 +263,10 @@ impl fmt::Display for HeapType {
             Self::NoExn => "noexn",
             Self::Cont => "cont",
             Self::NoCont => "nocont",
+            Self::ConcreteArray(ArrayType(none))
+            | Self::ConcreteStruct(StructType(none))
+            | Self::ConcreteExn(ExnType(none))
+            | Self::ConcreteCont(ContType(none)) => match *none {},
         })
     }
 }
