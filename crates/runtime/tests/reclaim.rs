@@ -365,6 +365,25 @@ impl Graph<'_> {
         assert_eq!(freed.globals, gone(|node| matches!(node, Node::Global(_))), "globals");
         self.model.alive = reached;
         self.check();
+        self.check_usage();
+    }
+
+    /// What the store says that it holds is what the model has, and what its memories and tables say.
+    fn check_usage(&self) {
+        let (model, store, usage) = (&self.model, &self.store, self.store.memory_usage());
+        let alive = |wanted: fn(&Node) -> bool| model.alive.iter().filter(|node| wanted(node)).count();
+        assert_eq!(usage.instances, alive(|node| matches!(node, Node::Inst(_))), "instances");
+        assert_eq!(usage.host_functions, alive(|node| matches!(node, Node::Host(_))), "host functions");
+        assert_eq!(usage.memories, alive(|node| matches!(node, Node::Mem(_))), "memories");
+        assert_eq!(usage.tables, alive(|node| matches!(node, Node::Table(_))), "tables");
+        assert_eq!(usage.globals, alive(|node| matches!(node, Node::Global(_))), "globals");
+        let mems = model.mems.iter().filter_map(|mem| store.memory(*mem).ok()).map(|mem| mem.footprint());
+        let (reserved, bytes) = mems.fold((0, 0), |sum, mem| (sum.0 + mem.0, sum.1 + mem.1));
+        assert_eq!((usage.reserved_bytes, usage.memory_bytes), (reserved, bytes));
+        let tables = model.tables.iter().filter_map(|table| store.table(*table).ok());
+        assert_eq!(usage.table_bytes, tables.map(TableInst::footprint).sum::<usize>());
+        let is_empty = usage.instances + usage.host_functions == 0;
+        assert_eq!(usage.instance_bytes + usage.host_function_bytes == 0, is_empty);
     }
 
     /// Every handle that was ever given out is good exactly when the model says so.
