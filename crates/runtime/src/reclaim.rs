@@ -166,20 +166,27 @@ impl Store {
 
     /// Frees everything that nothing reaches, and says what that was. During a call nothing is freed.
     pub fn reclaim(&mut self) -> Reclaimed {
+        match self.take_dead() {
+            // Host closures are dropped here, when the store is whole again: they may do anything, or panic.
+            Some(dead) => dead.count(),
+            None => Reclaimed::default(),
+        }
+    }
+
+    /// Takes out everything that nothing reaches, for the caller to drop; nothing during a call.
+    pub(crate) fn take_dead(&mut self) -> Option<Dead> {
         if self.is_active() {
-            return Reclaimed::default();
+            return None;
         }
         self.released = 0;
         self.trace();
         self.move_records_out();
         let mut dead = self.take_unreached();
-        let weight = dead.weight();
-        self.held -= weight;
+        self.held -= dead.weight();
         dead.mems.iter_mut().for_each(|mem| mem.settle(self.entries));
         self.forget_reclaimed_links();
         self.lived = self.instances.len() + self.funcs.len();
-        // Host closures are dropped here, when the store is whole again: they may do anything, or panic.
-        dead.count(weight)
+        Some(dead)
     }
 
     /// Reclaims when what was released since the last time outweighs what lived then, so that the cost of
@@ -385,8 +392,8 @@ fn take<T>(list: &mut Arena<T>) -> Vec<T> {
     list.unmarked().into_iter().filter_map(|addr| list.remove(addr)).collect()
 }
 
-/// What was taken out. Instances last: records of the others lie in their contexts.
-struct Dead {
+/// What was taken out, whole until it is dropped. Instances last: records of the others lie in their contexts.
+pub(crate) struct Dead {
     funcs: Vec<FuncInst>,
     tables: Vec<TableInst>,
     mems: Vec<MemInst>,
@@ -402,14 +409,14 @@ impl Dead {
         mems.chain(tables).chain(instances).chain(self.funcs.iter().map(FuncInst::weight)).sum()
     }
 
-    fn count(&self, weight: Weight) -> Reclaimed {
+    fn count(&self) -> Reclaimed {
         Reclaimed {
             instances: self.instances.len(),
             functions: self.funcs.iter().filter(|func| func.defined_in().is_none()).count(),
             memories: self.mems.len(),
             tables: self.tables.len(),
             globals: self.globals.len(),
-            bytes: weight.bytes(),
+            bytes: self.weight().bytes(),
         }
     }
 }

@@ -131,10 +131,12 @@ impl Store {
         }
         // Nothing else may hold what is given for imports: a linker's functions, say.
         let held: Vec<bool> = kept.iter().map(|&item| self.set_held(item, true)).collect();
-        self.reclaim();
+        let dead = self.take_dead();
         for (&item, was_held) in kept.iter().zip(held).rev() {
             self.set_held(item, was_held);
         }
+        // Host closures go here, when the store is whole again: they may do anything, or panic.
+        drop(dead);
         self.check_room(&wanted, limiter)
     }
 

@@ -514,3 +514,36 @@ fn usage_counts_host_references_and_failed_instantiations() {
     store.reclaim();
     assert_eq!(store.memory_usage().total_bytes(), total);
 }
+
+#[test]
+fn a_closure_whose_drop_panics_while_room_is_made_leaves_a_store_that_works() {
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    let mut store = limited(|limits| limits.memories = 1);
+    let bomb = Bomb;
+    let func = Func::wrap(&mut store, move || {
+        let _held = &bomb;
+    });
+    let memory = Memory::new(&mut store, MemoryType::new(1, None)).unwrap();
+    store.release(func).unwrap();
+    store.release(memory).unwrap();
+    let import =
+        Global::new(&mut store, GlobalType::new(ValType::I32, Mutability::Const), Val::I32(1)).unwrap();
+    let wat = r#"(module (import "" "" (global i32)) (memory 1))"#;
+    let module = Module::new(store.engine(), wat).unwrap();
+    store.release(import).unwrap();
+    assert_eq!(panic_of(|| Instance::new(&mut store, &module, &[import.into()])), "dropped");
+
+    // What was to be imported stayed for that long, and is held no more.
+    let instance = Instance::new(&mut store, &module, &[import.into()]).unwrap();
+    store.release(instance).unwrap();
+    let freed = store.reclaim();
+    assert_eq!((freed.instances, freed.memories, freed.globals), (1, 1, 1));
+    assert_eq!(store.memory_usage().total_bytes(), 0);
+}
