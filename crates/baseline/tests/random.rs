@@ -121,3 +121,8 @@ fn with_memories_that_move() {
 fn with_a_question_at_every_loop() {
     run(5000, 30, PLAIN, &Tunables { epochs: true, ..canonical() });
 }
+
+#[test]
+fn with_vectors() {
+    run(6000, 40, Options { vectors: true, ..PLAIN }, &canonical());
+}

@@ -140,6 +140,7 @@ rows! {
     PMULHUW "pmulhuw" 0x66 Two 0xe4 Two;
     PMULUDQ "pmuludq" 0x66 Two 0xf4 Two;
     PMULDQ "pmuldq" 0x66 Three38 0x28 Two;
+    PHADDW "phaddw" 0x66 Three38 0x01 Two;
     PMADDWD "pmaddwd" 0x66 Two 0xf5 Two;
     PMADDUBSW "pmaddubsw" 0x66 Three38 0x04 Two;
     PMULHRSW "pmulhrsw" 0x66 Three38 0x0b Two;

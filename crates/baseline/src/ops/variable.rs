@@ -71,10 +71,4 @@ impl FuncCompiler<'_> {
         }
         self.load_global(global, ValClass::of(decl.ty.content));
     }
-
-    /// Pushes the vector constant `bits`.
-    pub(super) fn push_vector(&mut self, bits: u128) {
-        let number = self.b.constants.vector(bits);
-        self.push(ValClass::V128, Place::Vector(number));
-    }
 }

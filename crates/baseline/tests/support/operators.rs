@@ -155,3 +155,133 @@ pub fn is_nan(ty: ValType, bits: u128) -> bool {
         _ => false,
     }
 }
+
+const V: ValType = ValType::V128;
+
+/// Vector operators without loads and stores: first and last opcode, type. Those with a lane, and `shuffle`, are
+/// made in [`vectors`].
+const VECTOR_ROWS: &[(u32, u32, &[ValType], &[ValType])] = &[
+    (0x0e, 0x0e, &[V, V], &[V]),
+    (0x0f, 0x11, &[I32], &[V]),
+    (0x12, 0x12, &[I64], &[V]),
+    (0x13, 0x13, &[F32], &[V]),
+    (0x14, 0x14, &[F64], &[V]),
+    (0x23, 0x4c, &[V, V], &[V]),
+    (0x4d, 0x4d, &[V], &[V]),
+    (0x4e, 0x51, &[V, V], &[V]),
+    (0x52, 0x52, &[V, V, V], &[V]),
+    (0x53, 0x53, &[V], &[I32]),
+    (0x5e, 0x5f, &[V], &[V]),
+    (0x60, 0x62, &[V], &[V]),
+    (0x63, 0x64, &[V], &[I32]),
+    (0x65, 0x66, &[V, V], &[V]),
+    (0x67, 0x6a, &[V], &[V]),
+    (0x6b, 0x6d, &[V, I32], &[V]),
+    (0x6e, 0x73, &[V, V], &[V]),
+    (0x74, 0x75, &[V], &[V]),
+    (0x76, 0x79, &[V, V], &[V]),
+    (0x7a, 0x7a, &[V], &[V]),
+    (0x7b, 0x7b, &[V, V], &[V]),
+    (0x7c, 0x7f, &[V], &[V]),
+    (0x80, 0x81, &[V], &[V]),
+    (0x82, 0x82, &[V, V], &[V]),
+    (0x83, 0x84, &[V], &[I32]),
+    (0x85, 0x86, &[V, V], &[V]),
+    (0x87, 0x8a, &[V], &[V]),
+    (0x8b, 0x8d, &[V, I32], &[V]),
+    (0x8e, 0x93, &[V, V], &[V]),
+    (0x94, 0x94, &[V], &[V]),
+    (0x95, 0x99, &[V, V], &[V]),
+    (0x9b, 0x9f, &[V, V], &[V]),
+    (0xa0, 0xa1, &[V], &[V]),
+    (0xa3, 0xa4, &[V], &[I32]),
+    (0xa7, 0xaa, &[V], &[V]),
+    (0xab, 0xad, &[V, I32], &[V]),
+    (0xae, 0xae, &[V, V], &[V]),
+    (0xb1, 0xb1, &[V, V], &[V]),
+    (0xb5, 0xba, &[V, V], &[V]),
+    (0xbc, 0xbf, &[V, V], &[V]),
+    (0xc0, 0xc1, &[V], &[V]),
+    (0xc3, 0xc4, &[V], &[I32]),
+    (0xc7, 0xca, &[V], &[V]),
+    (0xcb, 0xcd, &[V, I32], &[V]),
+    (0xce, 0xce, &[V, V], &[V]),
+    (0xd1, 0xd1, &[V, V], &[V]),
+    (0xd5, 0xdf, &[V, V], &[V]),
+    (0xe0, 0xe1, &[V], &[V]),
+    (0xe3, 0xe3, &[V], &[V]),
+    (0xe4, 0xeb, &[V, V], &[V]),
+    (0xec, 0xed, &[V], &[V]),
+    (0xef, 0xef, &[V], &[V]),
+    (0xf0, 0xf7, &[V, V], &[V]),
+    (0xf8, 0xff, &[V], &[V]),
+    (0x100, 0x100, &[V, V], &[V]),
+    (0x101, 0x104, &[V], &[V]),
+    (0x105, 0x10c, &[V, V, V], &[V]),
+    (0x10d, 0x112, &[V, V], &[V]),
+    (0x113, 0x113, &[V, V, V], &[V]),
+];
+
+/// First and last opcode, lanes, type.
+const LANE_ROWS: &[(u32, u32, u8, &[ValType], &[ValType])] = &[
+    (0x15, 0x16, 16, &[V], &[I32]),
+    (0x17, 0x17, 16, &[V, I32], &[V]),
+    (0x18, 0x19, 8, &[V], &[I32]),
+    (0x1a, 0x1a, 8, &[V, I32], &[V]),
+    (0x1b, 0x1b, 4, &[V], &[I32]),
+    (0x1c, 0x1c, 4, &[V, I32], &[V]),
+    (0x1d, 0x1d, 2, &[V], &[I64]),
+    (0x1e, 0x1e, 2, &[V, I64], &[V]),
+    (0x1f, 0x1f, 4, &[V], &[F32]),
+    (0x20, 0x20, 4, &[V, F32], &[V]),
+    (0x21, 0x21, 2, &[V], &[F64]),
+    (0x22, 0x22, 2, &[V, F64], &[V]),
+];
+
+fn prefixed(opcode: u32) -> Vec<u8> {
+    let mut code = vec![0xfd];
+    wasm_encoder::Encode::encode(&opcode, &mut code);
+    code
+}
+
+/// All vector operators but loads and stores.
+pub fn vectors() -> Vec<Numeric> {
+    let mut all = Vec::new();
+    for &(first, last, params, results) in VECTOR_ROWS {
+        all.extend((first..=last).map(|opcode| Numeric { code: prefixed(opcode), params, results }));
+    }
+    for &(first, last, lanes, params, results) in LANE_ROWS {
+        for opcode in first..=last {
+            for lane in [0, 1, lanes - 1] {
+                let mut code = prefixed(opcode);
+                code.push(lane);
+                all.push(Numeric { code, params, results });
+            }
+        }
+    }
+    let mut shuffle = |lanes: [u8; 16]| {
+        let mut code = prefixed(0x0d);
+        code.extend(lanes);
+        all.push(Numeric { code, params: &[V, V], results: &[V] });
+    };
+    let each = |lane: &dyn Fn(u8) -> u8| -> [u8; 16] { std::array::from_fn(|at| lane(at as u8) & 31) };
+    for start in 0..32 {
+        shuffle(each(&|at| at + start));
+    }
+    for width in [1, 2, 4, 8] {
+        for from in [0, 8] {
+            for swap in [0, 16] {
+                shuffle(each(&|at| {
+                    from + at / (2 * width) * width + at % width + 16 * (at / width % 2) ^ swap
+                }));
+            }
+        }
+    }
+    for factor in [3, 5, 7, 11] {
+        shuffle(each(&|at| at.wrapping_mul(factor) + 1));
+        shuffle(each(&|at| at.wrapping_mul(factor) & 15));
+        shuffle(each(&|at| at.wrapping_mul(factor) | 16));
+        shuffle(each(&|at| (at / 4).wrapping_mul(factor) % 4 * 4 + at % 4));
+    }
+    all
+}
