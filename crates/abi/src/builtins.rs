@@ -111,6 +111,35 @@ builtins! {
     RaiseTrap raise_trap(code: I32): [MayTrap];
 }
 
+/// A function of the host that compiled code calls without a stub, by the C convention and without `vmctx`:
+/// it cannot trap and looks at no frame. Its address stands behind the builtins' stubs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u32)]
+pub enum Leaf {
+    /// `(dst, src, len)`: moves bytes between addresses of the host that were checked; they may overlap.
+    MoveBytes,
+    /// `(dst, byte, len)`: fills bytes at an address of the host that was checked.
+    FillBytes,
+}
+
+impl Leaf {
+    /// Every leaf, in the order of their numbers.
+    pub const ALL: &[Leaf] = &[Leaf::MoveBytes, Leaf::FillBytes];
+
+    /// Its arguments.
+    pub fn params(self) -> &'static [BuiltinTy] {
+        match self {
+            Self::MoveBytes => &[BuiltinTy::I64, BuiltinTy::I64, BuiltinTy::I64],
+            Self::FillBytes => &[BuiltinTy::I64, BuiltinTy::I32, BuiltinTy::I64],
+        }
+    }
+
+    /// Offset of its address in the array of stubs, in bytes.
+    pub fn offset(self) -> i32 {
+        (Builtin::ALL.len() as i32 + self as i32) * size_of::<usize>() as i32
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,7 +25,7 @@ pub mod stack_map;
 pub mod val_raw;
 pub mod vm;
 
-pub use builtins::Builtin;
+pub use builtins::{Builtin, Leaf};
 pub use call_conv::{CallConv, Loc, ValClass};
 pub use ctx::{CtxLayout, CtxShape};
 pub use val_raw::ValRaw;

@@ -154,33 +154,36 @@ impl Func {
     /// When a host function panics: with its payload, when the guest's frames are gone.
     pub fn call(&self, mut store: impl AsContextMut, params: &[Val], results: &mut [Val]) -> Result<()> {
         let mut store = store.as_context_mut();
-        let ty = store.0.runtime.func(self.0)?.ty().clone();
+        let ty = store.0.runtime.func(self.0)?.ty();
         if params.len() != ty.params().len() {
             bail!("expected {} arguments, got {}", ty.params().len(), params.len());
         }
         if results.len() != ty.results().len() {
             bail!("expected {} results, got {}", ty.results().len(), results.len());
         }
-        let mut inline = [tenure_abi::ValRaw::default(); INLINE_VALUES];
+        type Cell = MaybeUninit<tenure_abi::ValRaw>;
+        let mut inline = [const { Cell::uninit() }; INLINE_VALUES];
         let mut heap = Vec::new();
         let count = params.len().max(results.len());
         let values = match inline.get_mut(..count) {
             Some(values) => values,
             None => {
-                heap.resize(count, tenure_abi::ValRaw::default());
+                heap.resize(count, Cell::uninit());
                 &mut heap[..]
             }
         };
         for (at, (param, &ty)) in params.iter().zip(ty.params()).enumerate() {
-            values[at] =
-                param.lower(&store.0.runtime, ty).map_err(|error| error.context(format!("argument {at}")))?;
+            let raw = param.lower(&store.0.runtime, ty);
+            values[at].write(raw.map_err(|error| error.context(format!("argument {at}")))?);
         }
         // SAFETY: as many cells as the type's values, with arguments of the type's parameters, whose
         // references `lower` has found to be of this store.
-        unsafe { enter(&mut store, self.0, values.as_mut_ptr())? };
-        for (at, (result, &ty)) in results.iter_mut().zip(ty.results()).enumerate() {
+        unsafe { enter(&mut store, self.0, values.as_mut_ptr().cast())? };
+        for (at, (result, value)) in results.iter_mut().zip(values).enumerate() {
+            // Looked up again, since the store was lent meanwhile; the function is still there.
+            let ty = store.0.runtime.func(self.0)?.ty().results()[at];
             // SAFETY: the guest has returned a result of this type there.
-            *result = unsafe { Val::lift(&mut store.0.runtime, ty, values[at])? };
+            *result = unsafe { Val::lift(&mut store.0.runtime, ty, value.assume_init())? };
         }
         Ok(())
     }

@@ -80,10 +80,7 @@ fn what_an_engine_cannot_be_is_said_when_it_is_made() {
         refusal(|c| c.strategy(Strategy::Tiered)),
         "strategy: tiered compilation is not supported yet"
     );
-    assert_eq!(
-        refusal(|c| c.epoch_interruption(true)),
-        "epoch_interruption: interruption by epochs is not supported yet"
-    );
+    assert_eq!(refusal(|c| c.consume_fuel(true)), "consume_fuel: fuel is not supported yet");
     assert!(refusal(|c| c.wasm_features(WasmFeatures::all(), true)).contains("is not supported yet"));
     assert_eq!(refusal(|c| c.strategy(Strategy::Cranelift).wasm_backtrace(false)), "no error");
 }

@@ -3,7 +3,7 @@
 
 use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature, Type, types};
 use cranelift_codegen::isa::CallConv;
-use tenure_abi::builtins::{Builtin, BuiltinTy};
+use tenure_abi::builtins::{Builtin, BuiltinTy, Leaf};
 use tenure_abi::call_conv::{ValClass, results_in_memory};
 use tenure_types::FuncType;
 
@@ -40,15 +40,25 @@ pub(crate) fn signature(ty: &FuncType) -> Signature {
     signature
 }
 
+/// The signature of a leaf.
+pub(crate) fn leaf_signature(leaf: Leaf) -> Signature {
+    let mut signature = Signature::new(CallConv::SystemV);
+    signature.params.extend(leaf.params().iter().map(builtin_param));
+    signature
+}
+
+fn builtin_param(ty: &BuiltinTy) -> AbiParam {
+    AbiParam::new(match ty {
+        BuiltinTy::I32 => types::I32,
+        BuiltinTy::I64 => types::I64,
+    })
+}
+
 /// The signature of a builtin's stub.
 pub(crate) fn builtin_signature(builtin: Builtin) -> Signature {
-    let clif = |ty: &BuiltinTy| match ty {
-        BuiltinTy::I32 => AbiParam::new(types::I32),
-        BuiltinTy::I64 => AbiParam::new(types::I64),
-    };
     let mut signature = Signature::new(CallConv::SystemV);
     signature.params.push(AbiParam::new(PTR));
-    signature.params.extend(builtin.params().iter().map(clif));
-    signature.returns.extend(builtin.result().iter().map(clif));
+    signature.params.extend(builtin.params().iter().map(builtin_param));
+    signature.returns.extend(builtin.result().iter().map(builtin_param));
     signature
 }

@@ -8,7 +8,7 @@
 //! The validator has accepted every operator before it comes here, so that operands are there and have
 //! their types. Code that cannot be reached is validated but not translated: [`Translator::reachable`].
 
-use crate::abi::{PTR, VECTOR, builtin_signature, clif_type, signature};
+use crate::abi::{PTR, VECTOR, builtin_signature, clif_type, leaf_signature, signature};
 use crate::isa::Cpu;
 use cranelift_codegen::ir::{
     self, Block, BlockArg, Endianness, ExtFuncData, ExternalName, FuncRef, Function, InstBuilder,
@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use tenure_abi::call_conv::{ValClass, results_in_memory};
 use tenure_abi::vm::{VmCtxHeader, VmStore};
-use tenure_abi::{Builtin, ValRaw};
+use tenure_abi::{Builtin, Leaf, ValRaw};
 use tenure_code::{CompileError, CompileUnit};
 use tenure_types::{FuncIdx, FuncType, Trap, TypeIdx};
 use wasmparser::{AbstractHeapType, BlockType};
@@ -96,6 +96,7 @@ pub(crate) struct Translator<'a> {
     signatures: HashMap<TypeIdx, SigRef>,
     funcs: HashMap<FuncIdx, FuncRef>,
     builtins: [Option<SigRef>; Builtin::ALL.len()],
+    leaves: [Option<SigRef>; Leaf::ALL.len()],
     results_slot: Option<StackSlot>,
 }
 
@@ -152,6 +153,7 @@ impl<'a> Translator<'a> {
             signatures: HashMap::new(),
             funcs: HashMap::new(),
             builtins: [None; Builtin::ALL.len()],
+            leaves: [None; Leaf::ALL.len()],
             results_slot: None,
         };
         this.prologue();
@@ -450,6 +452,16 @@ impl<'a> Translator<'a> {
         }
         let new = self.builder.import_signature(builtin_signature(builtin));
         self.builtins[at] = Some(new);
+        new
+    }
+
+    pub(crate) fn leaf_signature(&mut self, leaf: Leaf) -> SigRef {
+        let at = leaf as usize;
+        if let Some(known) = self.leaves[at] {
+            return known;
+        }
+        let new = self.builder.import_signature(leaf_signature(leaf));
+        self.leaves[at] = Some(new);
         new
     }
 

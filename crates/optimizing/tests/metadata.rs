@@ -80,7 +80,8 @@ fn tables_are_sorted_and_inside_the_code() {
     ] {
         assert!(traps.contains(&trap), "{trap:?} is not among {traps:?}");
     }
-    assert_eq!(funcs[1].meta.traps.last().unwrap().trap, Trap::UnreachableCodeReached);
+    // Which calls the runtime, and needs no row.
+    assert!(funcs[1].meta.traps.iter().all(|site| site.trap != Trap::UnreachableCodeReached));
 }
 
 #[test]

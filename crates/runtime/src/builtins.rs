@@ -11,7 +11,7 @@ use crate::store::Store;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tenure_abi::builtins::BuiltinResult;
 use tenure_abi::vm::VmCtxHeader;
-use tenure_abi::{Builtin, for_each_builtin};
+use tenure_abi::{Builtin, Leaf, for_each_builtin};
 use tenure_types::Trap;
 
 /// The argument types of the host's convention.
@@ -51,6 +51,26 @@ macro_rules! entries {
 }
 
 for_each_builtin!(entries);
+
+/// The address of a leaf's code.
+pub(crate) fn leaf_address(leaf: Leaf) -> usize {
+    match leaf {
+        Leaf::MoveBytes => leaves::move_bytes as *const () as usize,
+        Leaf::FillBytes => leaves::fill_bytes as *const () as usize,
+    }
+}
+
+mod leaves {
+    pub(super) unsafe extern "C" fn move_bytes(dst: *mut u8, src: *const u8, len: usize) {
+        // SAFETY: compiled code has checked both ranges against their memories' sizes.
+        unsafe { std::ptr::copy(src, dst, len) }
+    }
+
+    pub(super) unsafe extern "C" fn fill_bytes(dst: *mut u8, byte: u32, len: usize) {
+        // SAFETY: compiled code has checked the range against its memory's size.
+        unsafe { std::ptr::write_bytes(dst, byte as u8, len) }
+    }
+}
 
 /// Runs a body for the instance of `vmctx`.
 ///

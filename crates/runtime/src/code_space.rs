@@ -8,9 +8,9 @@ use std::fmt;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
-use tenure_abi::Builtin;
 use tenure_abi::call_conv::ValClass;
 use tenure_abi::vm::CodeSlot;
+use tenure_abi::{Builtin, Leaf};
 use tenure_sys::{CodePages, page_size};
 use tenure_types::FuncType;
 
@@ -121,10 +121,12 @@ impl CodeSpace {
         };
         space.unwind = space.add_stub(&tenure_stubs::unwind())?;
         space.fault = space.add_stub(&tenure_stubs::fault(crate::fault::landing as *const () as usize))?;
-        space.builtins = Builtin::ALL
-            .iter()
-            .map(|&builtin| space.add_stub(&tenure_stubs::builtin(crate::builtins::address(builtin))))
-            .collect::<Result<_, _>>()?;
+        let mut builtins = Vec::with_capacity(Builtin::ALL.len() + Leaf::ALL.len());
+        for &builtin in Builtin::ALL {
+            builtins.push(space.add_stub(&tenure_stubs::builtin(crate::builtins::address(builtin)))?);
+        }
+        builtins.extend(Leaf::ALL.iter().map(|&leaf| crate::builtins::leaf_address(leaf)));
+        space.builtins = builtins.into();
         Ok(Arc::new(space))
     }
 

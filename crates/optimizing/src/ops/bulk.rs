@@ -7,9 +7,10 @@
 use super::memory::Access;
 use crate::translate::Translator;
 use crate::tuning;
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
-use tenure_abi::Builtin;
-use tenure_types::{DataIdx, MemIdx};
+use tenure_abi::{Builtin, Leaf};
+use tenure_types::{DataIdx, MemIdx, Trap};
 
 /// A part of a range: where it begins, and the type of a register that holds it.
 #[derive(Clone, Copy)]
@@ -49,9 +50,9 @@ impl Translator<'_> {
             return;
         }
         let [dst, src, len] = [dst, src, len].map(|value| self.zero_extended(value));
-        let to = self.i32_const(to.0.cast_signed());
-        let from = self.i32_const(from.0.cast_signed());
-        self.builtin(Builtin::MemoryCopy, &[to, from, dst, src, len]);
+        let src = self.checked_range(from, src, len);
+        let dst = self.checked_range(to, dst, len);
+        self.leaf(Leaf::MoveBytes, &[dst, src, len]);
     }
 
     pub(super) fn memory_fill(&mut self, mem: MemIdx) {
@@ -66,8 +67,27 @@ impl Translator<'_> {
             return;
         }
         let (dst, len) = (self.zero_extended(dst), self.zero_extended(len));
-        let mem = self.i32_const(mem.0.cast_signed());
-        self.builtin(Builtin::MemoryFill, &[mem, dst, byte, len]);
+        let dst = self.checked_range(mem, dst, len);
+        self.leaf(Leaf::FillBytes, &[dst, byte, len]);
+    }
+
+    /// The address of `len` bytes at `index` of `mem`, after a check that all of them are inside.
+    fn checked_range(&mut self, mem: MemIdx, index: Value, len: Value) -> Value {
+        let bytes = self.mem_bytes(mem);
+        let outside = if self.unit.module.mem_type(mem).is_64 {
+            let longer = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, len, bytes);
+            // Wraps when the range is longer than the memory, which was found out just now.
+            let last = self.builder.ins().isub(bytes, len);
+            let beyond = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, index, last);
+            self.builder.ins().bor(longer, beyond)
+        } else {
+            // The sum of two 32-bit numbers.
+            let end = self.builder.ins().iadd(index, len);
+            self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, bytes)
+        };
+        self.trap_if(outside, Trap::MemoryOutOfBounds);
+        let base = self.mem_base(mem);
+        self.builder.ins().iadd(base, index)
     }
 
     pub(super) fn memory_init(&mut self, mem: MemIdx, data: DataIdx) {

@@ -10,7 +10,7 @@ use crate::traps::trap_code;
 use cranelift_codegen::ir::{FuncRef, InstBuilder, MemFlagsData, SigRef, Value, condcodes::IntCC, types};
 use tenure_abi::call_conv::{ValClass, results_in_memory};
 use tenure_abi::vm::{VmCtxHeader, VmFuncRef, VmImport};
-use tenure_abi::{Builtin, ValRaw};
+use tenure_abi::{Builtin, Leaf, ValRaw};
 use tenure_types::{FuncIdx, FuncType, HeapType, TableIdx, Trap, TypeIdx};
 
 /// Loads of what never changes that must stay behind the checks before them.
@@ -178,6 +178,14 @@ impl<'a> Translator<'a> {
         }
         self.values = values;
         self.reachable = false;
+    }
+
+    /// Calls a leaf with these arguments.
+    pub(crate) fn leaf(&mut self, leaf: Leaf, args: &[Value]) {
+        let signature = self.leaf_signature(leaf);
+        let stubs = self.fixed_ptr(self.vmctx, VmCtxHeader::BUILTINS);
+        let code = self.fixed_ptr(stubs, leaf.offset());
+        self.builder.ins().call_indirect(signature, code, args);
     }
 
     /// Calls a builtin with these arguments after the context; its value, if it has one.
