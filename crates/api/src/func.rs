@@ -21,7 +21,9 @@ pub(crate) use host::{host_new, host_new_unchecked, host_wrap};
 
 use crate::backtrace::WasmBacktrace;
 use crate::store::StoreInner;
-use crate::{AsContext, AsContextMut, Engine, Error, FuncType, Result, StoreContextMut, Val, ValRaw, bail};
+use crate::{
+    AsContext, AsContextMut, Engine, Error, FuncType, Result, StoreContextMut, Val, ValRaw, bail, format_err,
+};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use tenure_runtime::{self as runtime, Abandon, FuncInst, Handle, HostFunc};
@@ -174,7 +176,7 @@ impl Func {
         };
         for (at, (param, &ty)) in params.iter().zip(ty.params()).enumerate() {
             let raw = param.lower(&store.0.runtime, ty);
-            values[at].write(raw.map_err(|error| error.context(format!("argument {at}")))?);
+            values[at].write(raw.map_err(|error| format_err!("argument {at}: {error:#}"))?);
         }
         // SAFETY: as many cells as the type's values, with arguments of the type's parameters, whose
         // references `lower` has found to be of this store.

@@ -3,7 +3,7 @@
 use super::{Caller, IntoFunc, WasmRet, WasmTyList};
 use crate::backtrace::WasmBacktrace;
 use crate::store::StoreInner;
-use crate::{Engine, Error, FuncType, Result, StoreContextMut, Val, ValRaw};
+use crate::{Engine, Error, FuncType, Result, StoreContextMut, Val, ValRaw, format_err};
 use std::any::Any;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -105,7 +105,7 @@ fn untyped<T: 'static>(
     func(caller_again, params, results)?;
     for (at, ((&ty, result), cell)) in ty.results().iter().zip(results).zip(cells).enumerate() {
         let raw = result.lower(&store.runtime, ty);
-        cell.write(raw.map_err(|error| error.context(format!("result {at} of a host function")))?);
+        cell.write(raw.map_err(|error| format_err!("result {at} of a host function: {error:#}"))?);
     }
     store.values = values;
     Ok(())
