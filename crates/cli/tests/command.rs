@@ -145,6 +145,19 @@ fn run_runs_text_binary_and_standard_input() {
 }
 
 #[test]
+fn run_uses_the_compiler_that_is_asked_for() {
+    let place = Place::new();
+    place.write(
+        "add.wat",
+        r#"(module (func (export "add") (param i32) (result i32) local.get 0 i32.const 1 i32.add))"#,
+    );
+    for strategy in ["baseline", "optimizing", "auto"] {
+        place.run(&["run", "--strategy", strategy, "--invoke", "add", "add.wat", "41"]).prints("42\n");
+    }
+    place.run(&["run", "--strategy", "best", "add.wat"]).fails(1, &["strategy", "best"]);
+}
+
+#[test]
 fn run_passes_arguments_on() {
     let place = Place::new();
     place.write("args.wat", lister("args_sizes_get", "args_get"));

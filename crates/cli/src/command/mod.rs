@@ -21,7 +21,13 @@ use crate::progress;
 
 /// The engine that every command uses.
 fn engine() -> Result<Engine> {
+    engine_with("auto")
+}
+
+/// The engine, with a strategy that the user chose.
+fn engine_with(strategy: &str) -> Result<Engine> {
     let mut config = Config::new();
+    config.set("strategy", strategy)?;
     // Whoever reads a trap on a terminal wants the source's file and line, if the module tells.
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     Engine::new(&config)

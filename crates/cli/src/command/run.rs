@@ -44,6 +44,10 @@ pub struct Run {
     #[arg(long, conflicts_with = "unknown_imports")]
     unknown_imports_default: bool,
 
+    /// Which compiler makes the code: `baseline`, at once, or `optimizing`, well
+    #[arg(long, value_name = "STRATEGY", default_value = "auto")]
+    strategy: String,
+
     /// Run what `tenure compile` wrote; it is machine code and nothing checks it
     #[arg(long)]
     allow_precompiled: bool,
@@ -102,7 +106,7 @@ impl Run {
     pub fn execute(self) -> Result<ExitCode> {
         let input = Input::read(&self.file)?;
         let name = input.name.clone();
-        let engine = super::engine()?;
+        let engine = super::engine_with(&self.strategy)?;
         let module = match precompiled::load(&engine, &input, self.allow_precompiled)? {
             Some(module) => module,
             None => super::module(&engine, &name, &input.into_wasm()?)?,
