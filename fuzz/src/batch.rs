@@ -1,7 +1,7 @@
 //! Cases in a process of their own: a line before each, so that the parent knows which one ended the process, and one
 //! after it.
 
-use crate::case::{Engines, Verdict, Width, judge};
+use crate::case::{Choice, Engines, Verdict, Width, judge};
 use crate::profile::Profile;
 use std::fmt;
 use std::io::Write;
@@ -16,17 +16,18 @@ pub enum Report {
     End(Option<Verdict>),
 }
 
-/// Runs `count` seeds from `start` on, reporting on standard output.
+/// Runs `count` seeds from `start` on, with or without witnesses, reporting on standard output.
 ///
 /// # Errors
 /// When nobody listens any more.
-pub fn run(profile: &Profile, start: u64, count: u64) -> std::io::Result<()> {
+pub fn run(profile: &Profile, start: u64, count: u64, witnesses: bool) -> std::io::Result<()> {
     let engines = Engines::new();
+    let choice = Choice { width: Width::OneATier, witnesses };
     let mut out = std::io::stdout().lock();
     for seed in start..start + count {
         writeln!(out, "{}", Report::Begin(seed))?;
         out.flush()?;
-        let verdict = (profile.generate)(seed).map(|generated| judge(&engines, &generated, seed, Width::Two));
+        let verdict = (profile.generate)(seed).map(|generated| judge(&engines, &generated, seed, choice));
         writeln!(out, "{}", Report::End(verdict))?;
     }
     out.flush()

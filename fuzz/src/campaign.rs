@@ -7,6 +7,7 @@ use crate::worker::{Event, Worker};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub struct Plan {
     pub seeds: u64,
     /// How many processes at a time.
     pub jobs: usize,
+    /// Whether to tell of cases in which only a witness differs.
+    pub witnesses: bool,
 }
 
 /// What was counted of one profile.
@@ -72,11 +75,16 @@ pub fn run(plan: &Plan) -> io::Result<u64> {
                 let next = campaign.lock().unwrap_or_else(PoisonError::into_inner).queue.pop_front();
                 let Some((at, start, count)) = next else { return Ok(()) };
                 let (profile, bar) = (plan.profiles[at], &bar_of[at]);
-                batch(profile, start, count, |seed, tally, text| {
+                batch(profile, start, count, &mut |seed, verdict| {
                     let mut campaign = campaign.lock().unwrap_or_else(PoisonError::into_inner);
-                    tally(&mut campaign.counts[at]);
+                    campaign.counts[at].add(&verdict);
                     bar.set_message(campaign.counts[at].summary());
                     bar.inc(1);
+                    let text = match &verdict {
+                        Some(Verdict::Find(text)) => Some(text),
+                        Some(Verdict::Witness(text)) if plan.witnesses => Some(text),
+                        _ => None,
+                    };
                     if let Some(text) = text {
                         let line = format!("rig replay --profile {} --seed {seed}\n    {text}", profile.name);
                         // Hidden bars swallow lines.
@@ -98,59 +106,66 @@ pub fn run(plan: &Plan) -> io::Result<u64> {
     Ok(counts.iter().map(|counts| counts.finds).sum())
 }
 
-type Tally = fn(&mut Counts);
+/// What is told of a case: its seed, how it ended, and `None` for a seed without a module.
+type Tell<'a> = &'a mut dyn FnMut(u64, Option<Verdict>);
 
 /// Runs `count` seeds from `start` on, in as many processes as it takes.
-fn batch(
-    profile: &Profile,
-    start: u64,
-    count: u64,
-    mut tell: impl FnMut(u64, Tally, Option<String>),
-) -> io::Result<()> {
+fn batch(profile: &Profile, start: u64, count: u64, tell: Tell<'_>) -> io::Result<()> {
     let end = start + count;
     let mut next = start;
     while next < end {
-        let arguments = ["batch", "--profile", profile.name, "--start", &next.to_string(), "--count"];
-        let mut arguments: Vec<String> = arguments.map(str::to_string).into();
-        arguments.push((end - next).to_string());
-        let mut worker = Worker::start(&arguments, PATIENCE)?;
-        let mut current = None;
-        next = loop {
-            match worker.wait()? {
-                Event::Report(Report::Begin(seed)) => current = Some(seed),
-                Event::Report(Report::End(verdict)) => {
-                    let Some(seed) = current.take() else { continue };
-                    let (tally, text): (Tally, _) = match verdict {
-                        None => (|counts| counts.none += 1, None),
-                        Some(Verdict::Same) => (|counts| counts.same += 1, None),
-                        Some(Verdict::Poisoned) => (|counts| counts.poisoned += 1, None),
-                        Some(Verdict::Refused) => (|counts| counts.refused += 1, None),
-                        Some(Verdict::Witness(text)) => {
-                            (|counts| counts.witness += 1, Some(format!("witness: {text}")))
-                        }
-                        Some(Verdict::Find(text)) => (|counts| counts.finds += 1, Some(text)),
-                    };
-                    tell(seed, tally, text);
-                }
-                Event::Ended { is_success: true, .. } => break end,
-                Event::Ended { text, .. } => {
-                    let seed = current.unwrap_or(next);
-                    tell(seed, |counts| counts.finds += 1, Some(format!("the process died: {text}")));
-                    break seed + 1;
-                }
-                Event::Silent => {
-                    let seed = current.unwrap_or(next);
-                    let text = format!("nothing for {} s", PATIENCE.as_secs());
-                    tell(seed, |counts| counts.finds += 1, Some(text));
-                    break seed + 1;
-                }
-            }
+        let Some((seed, text)) = process(profile, next..end, true, tell)? else { return Ok(()) };
+        // Who was it?
+        let mut verdict = None;
+        let again = process(profile, seed..seed + 1, false, &mut |_, of| verdict = of)?;
+        verdict = match (again, verdict) {
+            (Some((_, text)), _) => Some(Verdict::Find(text)),
+            (None, find @ Some(Verdict::Find(_))) => find,
+            (None, _) => Some(Verdict::Witness(format!("not without the witnesses: {text}"))),
         };
+        tell(seed, verdict);
+        next = seed + 1;
     }
     Ok(())
 }
 
+/// Runs `seeds` in one process; where and how it ended, unless it did them all.
+fn process(
+    profile: &Profile,
+    seeds: Range<u64>,
+    witnesses: bool,
+    tell: Tell<'_>,
+) -> io::Result<Option<(u64, String)>> {
+    let (start, count) = (seeds.start.to_string(), (seeds.end - seeds.start).to_string());
+    let mut arguments = vec!["batch", "--profile", profile.name, "--start", &start, "--count", &count];
+    if !witnesses {
+        arguments.push("--no-witnesses");
+    }
+    let mut worker = Worker::start(&arguments, PATIENCE)?;
+    let mut current = seeds.start;
+    loop {
+        match worker.wait()? {
+            Event::Report(Report::Begin(seed)) => current = seed,
+            Event::Report(Report::End(verdict)) => tell(current, verdict),
+            Event::Ended { is_success: true, .. } => return Ok(None),
+            Event::Ended { text, .. } => return Ok(Some((current, format!("the process died: {text}")))),
+            Event::Silent => return Ok(Some((current, format!("nothing for {} s", PATIENCE.as_secs())))),
+        }
+    }
+}
+
 impl Counts {
+    fn add(&mut self, verdict: &Option<Verdict>) {
+        *match verdict {
+            None => &mut self.none,
+            Some(Verdict::Same) => &mut self.same,
+            Some(Verdict::Poisoned) => &mut self.poisoned,
+            Some(Verdict::Refused) => &mut self.refused,
+            Some(Verdict::Witness(_)) => &mut self.witness,
+            Some(Verdict::Find(_)) => &mut self.finds,
+        } += 1;
+    }
+
     fn summary(&self) -> String {
         let Self { same, poisoned, refused, none, witness, finds } = self;
         format!(

@@ -1,9 +1,10 @@
 //! One case: a module, on several engines, compared.
 
-use crate::engine::{ENGINES, Engine, Row, Side, features};
+use crate::engine::{ENGINES, Engine, Row, Side, TIERS, Tier, features};
 use crate::generate::{Effort, Generated, Nans};
 use crate::outcome::{Outcome, Places, Step, difference};
 use crate::rng::Rng;
+use crate::scan;
 use crate::script::{self, Call};
 use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,42 +41,54 @@ impl Engines {
     }
 }
 
+/// Which engines run a case, besides the reference.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Choice {
+    /// Which of our configurations.
+    pub width: Width,
+    /// Whether the witnesses run too. One that crashes would take the case with it.
+    pub witnesses: bool,
+}
+
 /// Which of our configurations run a case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Width {
-    /// The first that can, and another one that the seed chooses.
-    Two,
+    /// One of each tier, which the seed chooses.
+    OneATier,
     /// All that can.
     All,
 }
 
 /// Runs the module of `seed` and compares.
-pub fn judge(engines: &Engines, generated: &Generated, seed: u64, width: Width) -> Verdict {
+pub fn judge(engines: &Engines, generated: &Generated, seed: u64, choice: Choice) -> Verdict {
     match generated.effort {
-        Effort::Verdict | Effort::Instance => judge_validity(engines, generated, seed, width),
-        Effort::Calls { .. } => judge_runs(engines, generated, seed, width),
+        Effort::Verdict | Effort::Instance => judge_validity(engines, generated, seed, choice),
+        Effort::Calls { .. } => judge_runs(engines, generated, seed, choice),
     }
 }
 
+/// Our configurations that can run a case.
 fn ours(seed: u64, nans: Nans, width: Width) -> Vec<&'static Row> {
-    let is_fit = |row: &&Row| row.side == Side::Ours && (nans == Nans::Hidden || row.canonical_nans);
-    let mut rows: Vec<_> = ENGINES.iter().filter(is_fit).collect();
-    if width == Width::Two && rows.len() > 2 {
-        let other = Rng::new(seed, "engines").between(1, rows.len() - 1);
-        rows.swap(1, other);
-        rows.truncate(2);
+    let mut rng = Rng::new(seed, "engines");
+    let mut chosen = Vec::new();
+    for &tier in TIERS {
+        let is_fit =
+            |row: &&Row| row.side == Side::Ours(tier) && (nans == Nans::Hidden || row.canonical_nans);
+        let rows: Vec<_> = ENGINES.iter().filter(is_fit).collect();
+        match width {
+            Width::OneATier => chosen.push(*rng.pick(&rows)),
+            Width::All => chosen.extend(rows),
+        }
     }
-    rows
+    chosen
 }
 
-fn judge_runs(engines: &Engines, generated: &Generated, seed: u64, width: Width) -> Verdict {
+fn judge_runs(engines: &Engines, generated: &Generated, seed: u64, choice: Choice) -> Verdict {
     let Generated { wasm, nans, effort } = generated;
     let calls = script::calls(wasm, seed, *effort);
-    let is_reference =
-        |row: &&Row| row.side == Side::Reference && row.canonical_nans == (*nans == Nans::Seen);
-    let reference = ENGINES.iter().find(is_reference).expect("there is a reference of each kind");
+    let reference = reference(wasm, *nans);
     let expected = run(engines, reference, wasm, &calls);
-    for row in ours(seed, *nans, width) {
+    for row in ours(seed, *nans, choice.width) {
         let difference = match (&expected, run(engines, row, wasm, &calls)) {
             (Err(_), Err(error)) if error.starts_with(PANIC) => Some(error),
             (Err(_), Err(_)) => None,
@@ -89,7 +102,10 @@ fn judge_runs(engines: &Engines, generated: &Generated, seed: u64, width: Width)
     }
     let Ok(expected) = expected else { return Verdict::Refused };
     let is_poisoned = expected.iter().any(|step| matches!(step.outcome, Outcome::Poison(_)));
-    for witness in ENGINES.iter().filter(|row| row.side == Side::Witness) {
+    if reference.side != Side::Reference {
+        return if is_poisoned { Verdict::Poisoned } else { Verdict::Same };
+    }
+    for witness in ENGINES.iter().filter(|row| choice.witnesses && row.side == Side::Witness) {
         // It may lack a proposal.
         let Ok(steps) = run(engines, witness, wasm, &calls) else { continue };
         if let Some(difference) = difference(&expected, &steps, Places::Near) {
@@ -97,6 +113,17 @@ fn judge_runs(engines: &Engines, generated: &Generated, seed: u64, width: Width)
         }
     }
     if is_poisoned { Verdict::Poisoned } else { Verdict::Same }
+}
+
+/// The engine that the others are compared with.
+fn reference(wasm: &[u8], nans: Nans) -> &'static Row {
+    // The specification's deterministic profile rounds twice, and so does Tenure; the peer rounds once.
+    let is_meant = match scan::has(wasm, scan::may_fuse) {
+        true => |row: &Row| row.side == Side::Ours(Tier::Optimizing) && row.places == Places::Exact,
+        false => |row: &Row| row.side == Side::Reference,
+    };
+    let is_fit = |row: &&Row| is_meant(row) && row.canonical_nans == (nans == Nans::Seen);
+    ENGINES.iter().find(is_fit).expect("there is a reference of each kind")
 }
 
 const PANIC: &str = "panic: ";
@@ -149,10 +176,10 @@ const LIMITS: &[&str] = &[
     "too many targets of one br_table: at most 65520",
 ];
 
-fn judge_validity(engines: &Engines, generated: &Generated, seed: u64, width: Width) -> Verdict {
+fn judge_validity(engines: &Engines, generated: &Generated, seed: u64, choice: Choice) -> Verdict {
     let Generated { wasm, effort, .. } = generated;
     let expected = wasmparser::Validator::new_with_features(features()).validate_all(wasm);
-    for row in ours(seed, Nans::Hidden, width) {
+    for row in ours(seed, Nans::Hidden, choice.width) {
         let engine = engines.get(row);
         let loaded = catch_unwind(AssertUnwindSafe(|| {
             let mut program = engine.load(wasm)?;

@@ -16,6 +16,7 @@ mod outcome;
 mod profile;
 mod replay;
 mod rng;
+mod scan;
 mod script;
 mod shrink;
 mod stats;
@@ -50,6 +51,9 @@ enum Command {
         /// How many processes at a time.
         #[arg(long, default_value_t = 1)]
         jobs: usize,
+        /// Tell of every case in which only a witness differs.
+        #[arg(long)]
+        witnesses: bool,
     },
     /// Run one seed on every configuration, and say what happened.
     Replay {
@@ -100,6 +104,8 @@ enum Command {
         start: u64,
         #[arg(long)]
         count: u64,
+        #[arg(long)]
+        no_witnesses: bool,
     },
 }
 
@@ -109,12 +115,12 @@ fn profile(name: &str) -> Result<&'static Profile, String> {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
-        Command::Run { profile: name, seeds, start, jobs } => {
+        Command::Run { profile: name, seeds, start, jobs, witnesses } => {
             let profiles = match name.as_str() {
                 "all" => PROFILES.iter().collect(),
                 name => vec![profile(name).map_err(anyhow::Error::msg)?],
             };
-            let finds = campaign::run(&campaign::Plan { profiles, start, seeds, jobs })?;
+            let finds = campaign::run(&campaign::Plan { profiles, start, seeds, jobs, witnesses })?;
             return Ok(if finds == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Replay { profile, seed, save, shrink, attempts } => {
@@ -128,7 +134,9 @@ fn main() -> anyhow::Result<ExitCode> {
             PROFILES.iter().for_each(|profile| println!("{:11} {}", profile.name, profile.about));
         }
         Command::Check { profile, seed, file } => replay::check(profile, seed, &file)?,
-        Command::Batch { profile, start, count } => batch::run(profile, start, count)?,
+        Command::Batch { profile, start, count, no_witnesses } => {
+            batch::run(profile, start, count, !no_witnesses)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -131,8 +131,18 @@ pub fn difference(one: &[Step], other: &[Step], places: Places) -> Option<String
 
 /// A hash of `bytes` that differs when they do.
 pub fn hash(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-    let hash = words.iter().fold(0, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    // Four chains, because each multiplication waits for the one before it.
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    let mut chains = [0_u64, 1, 2, 3];
+    for block in blocks {
+        for (chain, word) in chains.iter_mut().zip(block.as_chunks::<8>().0) {
+            *chain = mix(*chain, u64::from_le_bytes(*word));
+        }
+    }
+    let hash = chains.into_iter().fold(0, mix);
     rest.iter().fold(hash, |hash, &byte| mix(hash, byte.into()))
+}
+
+fn mix(hash: u64, word: u64) -> u64 {
+    (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95)
 }

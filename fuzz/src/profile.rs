@@ -1,6 +1,6 @@
 //! The profiles: what a seed means.
 
-use crate::generate::{Generated, Nans, hostile, invalid, references, single, smith};
+use crate::generate::{Generated, Nans, hostile, invalid, references, signatures, single, smith};
 
 /// A way to turn seeds into modules.
 pub struct Profile {
@@ -35,6 +35,7 @@ profiles! {
     "imports" "calls to and from the host" |seed| smith::generate(seed, Nans::Hidden, smith::imports);
     "big" "functions of thousands of operators" |seed| smith::generate(seed, Nans::Hidden, smith::big);
     "references" "typed function references" references::generate;
+    "signatures" "calls with many parameters and results" signatures::generate;
     "single" "each operator at each boundary" single::generate;
     "invalid" "bytes that are nearly a module" invalid::generate;
     "hostile" "huge counts, depths and widths; truncations" hostile::generate;

@@ -1,12 +1,14 @@
 //! One case again, looked at closely.
 
 use crate::batch::Report;
-use crate::case::{Engines, Width, judge};
+use crate::case::{Choice, Engines, Width, judge};
 use crate::generate::Generated;
 use crate::profile::Profile;
 use crate::shrink::shrink;
 use anyhow::{Context, Result};
 use std::path::Path;
+
+const EVERYTHING: Choice = Choice { width: Width::All, witnesses: true };
 
 /// Runs the case on every configuration and prints its verdict. Before that the module goes to `save`; with `attempts`
 /// it is made smaller there instead, and its text is printed.
@@ -28,7 +30,7 @@ pub fn replay(profile: &Profile, seed: u64, save: Option<&Path>, attempts: Optio
         }
         return Ok(());
     }
-    println!("{}", Report::End(Some(judge(&Engines::new(), &generated, seed, Width::All))));
+    println!("{}", Report::End(Some(judge(&Engines::new(), &generated, seed, EVERYTHING))));
     Ok(())
 }
 
@@ -41,7 +43,7 @@ pub fn check(profile: &Profile, seed: u64, file: &Path) -> Result<()> {
     // Binaries pass unchanged.
     let wasm = wat::parse_bytes(&wasm).map(Into::into).unwrap_or(wasm);
     let generated = Generated { wasm, ..module(profile, seed)? };
-    println!("{}", Report::End(Some(judge(&Engines::new(), &generated, seed, Width::All))));
+    println!("{}", Report::End(Some(judge(&Engines::new(), &generated, seed, EVERYTHING))));
     Ok(())
 }
 

@@ -38,7 +38,7 @@ pub fn shrink(
         std::fs::write(&candidate, wasm)?;
         let file = candidate.to_string_lossy().into_owned();
         let seed = seed.to_string();
-        kind(["check", "--profile", profile, "--seed", &seed, &file].map(str::to_string).as_slice())
+        kind(&["check", "--profile", profile, "--seed", &seed, &file])
     };
     let Some(expected) = kind_of(&wasm)? else { return Ok(None) };
     let bar = ProgressBar::new_spinner();
@@ -59,7 +59,7 @@ pub fn shrink(
 }
 
 /// What the rig says with `arguments`.
-fn kind(arguments: &[String]) -> anyhow::Result<Option<Kind>> {
+fn kind(arguments: &[&str]) -> anyhow::Result<Option<Kind>> {
     let mut worker = Worker::start(arguments, PATIENCE)?;
     loop {
         return Ok(match worker.wait()? {

@@ -35,7 +35,7 @@ impl Worker {
     ///
     /// # Errors
     /// When the system cannot start it.
-    pub fn start(arguments: &[String], patience: Duration) -> io::Result<Self> {
+    pub fn start(arguments: &[&str], patience: Duration) -> io::Result<Self> {
         let errors = tempfile::tempfile()?;
         let mut child = Command::new(std::env::current_exe()?)
             .args(arguments)

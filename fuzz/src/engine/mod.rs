@@ -63,15 +63,27 @@ pub enum Side {
     /// A peer whose differences are noted, but are no finds of ours.
     Witness,
     /// Tenure.
-    Ours,
+    Ours(Tier),
 }
 
+/// Which of our compilers make the code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tier {
+    /// The single-pass one, and the optimizing one for what it does not do.
+    Baseline,
+    /// The optimizing one.
+    Optimizing,
+}
+
+/// Every tier.
+pub const TIERS: &[Tier] = &[Tier::Baseline, Tier::Optimizing];
+
 macro_rules! engines {
-    ($($name:literal $side:ident $nans:ident $places:ident $make:expr;)*) => {
+    ($($name:literal ($side:expr) $nans:ident $places:ident $make:expr;)*) => {
         /// Every engine.
         pub const ENGINES: &[Row] = &[$(Row {
             name: $name,
-            side: Side::$side,
+            side: { use Side::*; $side },
             canonical_nans: engines!(@ $nans),
             places: Places::$places,
             make: || Box::new($make),
@@ -81,30 +93,48 @@ macro_rules! engines {
     (@ CanonicalNans) => { true };
 }
 
-// name, side, NaNs, places of traps, how it is made
+// name, side, NaNs, places of traps, how it is made. What the baseline compiler does not do has the optimizer's places,
+// which are exact only with explicit checks.
 engines! {
-    "wasmtime" Reference MachineNans Exact peer::Api::new(|config| {
+    "wasmtime" (Reference) MachineNans Exact peer::Api::new(|config| {
         config.signals_based_traps(false);
     });
-    "wasmtime, canonical NaNs" Reference CanonicalNans Exact peer::Api::new(|config| {
+    "wasmtime, canonical NaNs" (Reference) CanonicalNans Exact peer::Api::new(|config| {
         config.signals_based_traps(false).cranelift_nan_canonicalization(true);
     });
-    "wasmi" Witness CanonicalNans Near wasmi::Wasmi::new();
-    "optimizing" Ours MachineNans Near ours::Api::new(|_| {});
-    "optimizing, explicit checks" Ours MachineNans Exact ours::Api::new(|config| {
-        config.signals_based_traps(false);
+    "wasmi" (Witness) CanonicalNans Near wasmi::Wasmi::new();
+    "optimizing" (Ours(Tier::Optimizing)) MachineNans Near ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Optimizing);
     });
-    "optimizing, memories that move" Ours MachineNans Near ours::Api::new(|config| {
-        config.memory_reservation(0).memory_guard_size(0);
+    "optimizing, explicit checks" (Ours(Tier::Optimizing)) MachineNans Exact ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Optimizing).signals_based_traps(false);
     });
-    "optimizing, least effort" Ours MachineNans Near ours::Api::new(|config| {
+    "optimizing, memories that move" (Ours(Tier::Optimizing)) MachineNans Near ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Optimizing).memory_reservation(0).memory_guard_size(0);
+    });
+    "optimizing, least effort" (Ours(Tier::Optimizing)) MachineNans Near ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Optimizing);
         config.cranelift_opt_level(tenure::OptLevel::None).cranelift_debug_verifier(true);
     });
-    "optimizing, canonical NaNs" Ours CanonicalNans Near ours::Api::new(|config| {
-        config.cranelift_nan_canonicalization(true);
+    "optimizing, canonical NaNs" (Ours(Tier::Optimizing)) CanonicalNans Near ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Optimizing).cranelift_nan_canonicalization(true);
     });
-    "optimizing, canonical NaNs, explicit checks" Ours CanonicalNans Exact ours::Api::new(|config| {
-        config.cranelift_nan_canonicalization(true).signals_based_traps(false);
+    "optimizing, canonical NaNs, explicit checks" (Ours(Tier::Optimizing)) CanonicalNans Exact
+        ours::Api::new(|config| {
+            config.strategy(tenure::Strategy::Optimizing).signals_based_traps(false);
+            config.cranelift_nan_canonicalization(true);
+        });
+    "baseline" (Ours(Tier::Baseline)) MachineNans Near ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Baseline);
+    });
+    "baseline, explicit checks" (Ours(Tier::Baseline)) MachineNans Exact ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Baseline).signals_based_traps(false);
+    });
+    "baseline, memories that move" (Ours(Tier::Baseline)) MachineNans Near ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Baseline).memory_reservation(0).memory_guard_size(0);
+    });
+    "baseline, canonical NaNs" (Ours(Tier::Baseline)) CanonicalNans Near ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Baseline).cranelift_nan_canonicalization(true);
     });
 }
 

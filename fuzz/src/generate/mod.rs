@@ -4,6 +4,7 @@ pub mod hostile;
 pub mod invalid;
 mod operators;
 pub mod references;
+pub mod signatures;
 pub mod single;
 pub mod smith;
 

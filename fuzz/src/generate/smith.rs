@@ -2,8 +2,10 @@
 
 use super::{Effort, Generated, Nans};
 use crate::rng::Rng;
+use crate::scan;
 use arbitrary::Unstructured;
 use wasm_smith::{Config, InstructionKind, InstructionKinds, Module};
+use wasmparser::Operator;
 
 /// What a profile changes in the common shape.
 pub type Change = fn(&mut Config, &mut Rng);
@@ -24,7 +26,24 @@ pub fn generate(seed: u64, nans: Nans, change: Change) -> Option<Generated> {
         module.ensure_termination(fuel).ok()?;
         effort = Effort::Calls { exports: 14, calls: 28 };
     }
-    Some(Generated { wasm: module.to_bytes(), nans, effort })
+    let wasm = module.to_bytes();
+    let nans = if scan::has(&wasm, shows_nans) { Nans::Seen } else { nans };
+    Some(Generated { wasm, nans, effort })
+}
+
+/// Whether `operator` makes NaNs that wasm-smith does not make canonical.
+fn shows_nans(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::F32DemoteF64
+            | Operator::F64PromoteF32
+            | Operator::F32x4DemoteF64x2Zero
+            | Operator::F64x2PromoteLowF32x4
+            | Operator::F32x4RelaxedMin
+            | Operator::F32x4RelaxedMax
+            | Operator::F64x2RelaxedMin
+            | Operator::F64x2RelaxedMax
+    ) || scan::may_fuse(operator)
 }
 
 /// One small memory with a maximum, small tables, everything exported, nothing imported; no proposal whose
