@@ -1,6 +1,6 @@
 //! Rust types that are WebAssembly types.
 
-use crate::{Engine, Func, Result, V128, ValType};
+use crate::{Func, Result, V128, ValType};
 use std::mem::MaybeUninit;
 use tenure_abi::ValRaw;
 use tenure_runtime as runtime;
@@ -107,9 +107,28 @@ pub unsafe trait WasmTyList: Sized + 'static {
 
     /// The types, as embedders see them.
     fn valtypes() -> impl Iterator<Item = ValType> {
-        // The types of `WasmTy` are engine-independent, but for typed references, which none of them is.
-        let engine = Engine::default();
-        Self::TYPES.iter().map(move |&ty| ValType::from_core(&engine, ty))
+        Self::TYPES.iter().map(|&ty| valtype(ty))
+    }
+}
+
+/// A type that no engine defines, as embedders see it.
+fn valtype(ty: CoreType) -> ValType {
+    match ty {
+        CoreType::I32 => ValType::I32,
+        CoreType::I64 => ValType::I64,
+        CoreType::F32 => ValType::F32,
+        CoreType::F64 => ValType::F64,
+        CoreType::V128 => ValType::V128,
+        CoreType::Ref(ty) => {
+            let heap = match ty.heap {
+                HeapType::Func => crate::HeapType::Func,
+                HeapType::NoFunc => crate::HeapType::NoFunc,
+                HeapType::Extern => crate::HeapType::Extern,
+                HeapType::NoExtern => crate::HeapType::NoExtern,
+                HeapType::Concrete(id) => unreachable!("no Rust type stands for the defined type {id:?}"),
+            };
+            ValType::Ref(crate::RefType::new(ty.nullable, heap))
+        }
     }
 }
 

@@ -317,3 +317,11 @@ fn unchecked_functions_see_raw_values() {
     unsafe { add.call_unchecked(&mut store, &mut values) }.unwrap();
     assert_eq!(values[0].get_i64(), 5);
 }
+
+#[test]
+fn lists_of_rust_types_tell_their_types() {
+    use tenure::{ExternRef, Func, Rooted, WasmTyList};
+    let types = <(i32, u64, Option<Func>, Rooted<ExternRef>) as WasmTyList>::valtypes();
+    let types: Vec<_> = types.map(|ty| ty.to_string()).collect();
+    assert_eq!(types, ["i32", "i64", "funcref", "(ref extern)"]);
+}
