@@ -120,10 +120,13 @@ pub struct VmHostCtx {
 
 /// The host's side of a host function: reads arguments from the array, writes results over them.
 ///
-/// Gets the function's own context and the caller's; returns 0, or 1 when the guest is to be
-/// abandoned (trap, error, panic: noted in the store). Never unwinds.
-pub type HostShim =
-    unsafe extern "C" fn(ctx: *mut VmHostCtx, caller: *mut VmCtxHeader, values: *mut crate::ValRaw) -> u32;
+/// Gets the function's own context and the caller's; returns null, or the store's context when the guest is
+/// to be abandoned (trap, error, panic: noted in the store). Never unwinds.
+pub type HostShim = unsafe extern "C" fn(
+    ctx: *mut VmHostCtx,
+    caller: *mut VmCtxHeader,
+    values: *mut crate::ValRaw,
+) -> *mut VmStore;
 
 impl VmHostCtx {
     /// Offset of [`VmHostCtx::store`].

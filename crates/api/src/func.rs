@@ -176,7 +176,10 @@ impl Func {
         };
         for (at, (param, &ty)) in params.iter().zip(ty.params()).enumerate() {
             let raw = param.lower(&store.0.runtime, ty);
-            values[at].write(raw.map_err(|error| format_err!("argument {at}: {error:#}"))?);
+            values[at].write(raw.map_err(|error| {
+                let what = format!("argument {at}: {error:#}");
+                error.context(what)
+            })?);
         }
         // SAFETY: as many cells as the type's values, with arguments of the type's parameters, whose
         // references `lower` has found to be of this store.
@@ -185,7 +188,7 @@ impl Func {
             // Looked up again, since the store was lent meanwhile; the function is still there.
             let ty = store.0.runtime.func(self.0)?.ty().results()[at];
             // SAFETY: the guest has returned a result of this type there.
-            *result = unsafe { Val::lift(&mut store.0.runtime, ty, value.assume_init())? };
+            *result = unsafe { Val::lift_from(&mut store.0.runtime, ty, value.assume_init_ref())? };
         }
         Ok(())
     }

@@ -292,6 +292,24 @@ impl Val {
     /// `raw` came from `store` as a value of type `ty`.
     #[inline]
     pub(crate) unsafe fn lift(store: &mut Store, ty: core::ValType, raw: CoreRaw) -> Result<Self, LoadError> {
+        // SAFETY: passed on from the caller.
+        unsafe { Self::lift_from(store, ty, &raw) }
+    }
+
+    /// As [`Val::lift`], from where guests have written it: reads no more bytes than the type has, since a
+    /// wider read would have to wait for theirs.
+    ///
+    /// # Errors
+    /// As [`Val::lift`].
+    ///
+    /// # Safety
+    /// As [`Val::lift`].
+    #[inline]
+    pub(crate) unsafe fn lift_from(
+        store: &mut Store,
+        ty: core::ValType,
+        raw: &CoreRaw,
+    ) -> Result<Self, LoadError> {
         Ok(match ty {
             core::ValType::I32 => Self::I32(raw.get_i32()),
             core::ValType::I64 => Self::I64(raw.get_i64()),

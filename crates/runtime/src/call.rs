@@ -235,7 +235,7 @@ fn prepare_thread() -> usize {
 
 impl Store {
     /// Notes why the guest that is calling is to be abandoned: for the shim of a host function, which then
-    /// returns 1.
+    /// returns the store's context.
     pub fn abandon(&mut self, why: Abandon) {
         self.abandoned = Some(why);
     }

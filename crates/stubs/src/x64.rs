@@ -118,11 +118,11 @@ fn leave_entry(asm: &mut Assembler) {
 pub fn exit(ty: &FuncType) -> Vec<u8> {
     let conv = CallConv::new(ty);
     let count = conv.args.len().max(conv.results.len()) as i32;
-    // [rbp-8] the store, [rbp-16] the results pointer, the array below, all 16-aligned.
-    let (store_at, area_at) = (Mem::new(Gpr::RBP, -8), Mem::new(Gpr::RBP, -16));
+    // [rbp-16] the results pointer, if there is one, and the array below, all 16-aligned.
+    let area_at = Mem::new(Gpr::RBP, -16);
+    let area = if conv.results_pointer.is_some() { 16 } else { 0 };
     let mut asm = Assembler::new();
-    enter_host(&mut asm, VmHostCtx::STORE, 16 + count * ValRaw::SIZE as i32);
-    asm.mov_mr(Width::W64, store_at, SCRATCH);
+    enter_host(&mut asm, VmHostCtx::STORE, area + count * ValRaw::SIZE as i32);
     if let Some(area) = conv.results_pointer {
         let Loc::Gpr(area) = area else { unreachable!("the results pointer is the first argument") };
         asm.mov_mr(Width::W64, area_at, gpr(area));
@@ -141,7 +141,7 @@ pub fn exit(ty: &FuncType) -> Vec<u8> {
     asm.mov_rr(Size::S64, Gpr::RDX, Gpr::RSP);
     asm.call_m(Mem::new(Gpr::RDI, VmHostCtx::SHIM));
     let abandon = asm.new_label();
-    asm.test_rr(Size::S32, Gpr::RAX, Gpr::RAX);
+    asm.test_rr(Size::S64, Gpr::RAX, Gpr::RAX);
     asm.jcc(Cond::NotEqual, abandon);
     if conv.results_pointer.is_some() {
         asm.mov_rm(Size::S64, SCRATCH, area_at);
@@ -164,7 +164,7 @@ pub fn exit(ty: &FuncType) -> Vec<u8> {
         Err(_) => unreachable!("{} bytes of stack arguments", conv.stack_bytes),
     }
     asm.bind(abandon);
-    asm.mov_rm(Size::S64, Gpr::RDI, store_at);
+    asm.mov_rr(Size::S64, Gpr::RDI, Gpr::RAX);
     asm.jmp_m(Mem::new(Gpr::RDI, VmStore::UNWIND));
     finish(asm)
 }

@@ -3,12 +3,12 @@
 use super::{Caller, IntoFunc, WasmRet, WasmTyList};
 use crate::backtrace::WasmBacktrace;
 use crate::store::StoreInner;
-use crate::{Engine, Error, FuncType, Result, StoreContextMut, Val, ValRaw, format_err};
+use crate::{Engine, Error, FuncType, Result, StoreContextMut, Val, ValRaw};
 use std::any::Any;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use tenure_abi::vm::{HostShim, VmCtxHeader, VmHostCtx};
+use tenure_abi::vm::{HostShim, VmCtxHeader, VmHostCtx, VmStore};
 use tenure_runtime::{Abandon, Addr, HostFunc};
 use tenure_types::FuncType as CoreFuncType;
 
@@ -105,7 +105,10 @@ fn untyped<T: 'static>(
     func(caller_again, params, results)?;
     for (at, ((&ty, result), cell)) in ty.results().iter().zip(results).zip(cells).enumerate() {
         let raw = result.lower(&store.runtime, ty);
-        cell.write(raw.map_err(|error| format_err!("result {at} of a host function: {error:#}"))?);
+        cell.write(raw.map_err(|error| {
+            let what = format!("result {at} of a host function: {error:#}");
+            error.context(what)
+        })?);
     }
     store.values = values;
     Ok(())
@@ -116,7 +119,7 @@ unsafe extern "C" fn typed_shim<T, Params, R, F>(
     ctx: *mut VmHostCtx,
     caller: *mut VmCtxHeader,
     values: *mut tenure_abi::ValRaw,
-) -> u32
+) -> *mut VmStore
 where
     T: 'static,
     Params: WasmTyList,
@@ -150,7 +153,7 @@ unsafe extern "C" fn cells_shim<T, F>(
     ctx: *mut VmHostCtx,
     caller: *mut VmCtxHeader,
     values: *mut tenure_abi::ValRaw,
-) -> u32
+) -> *mut VmStore
 where
     T: 'static,
     F: Fn(Caller<'_, T>, &mut [Cell]) -> Result<()> + Send + Sync + 'static,
@@ -174,7 +177,8 @@ unsafe fn cells<'a>(values: *mut tenure_abi::ValRaw, count: usize) -> &'a mut [C
     unsafe { std::slice::from_raw_parts_mut(values.cast(), count) }
 }
 
-/// Runs a shim's body with its caller. Errors and panics end the guest: they are noted, and 1 returned.
+/// Runs a shim's body with its caller. Errors and panics end the guest: they are noted, and the store's
+/// context returned.
 ///
 /// # Safety
 /// `ctx` is a live host function's context in a `Store<T>` whose call waits for this to return; `caller` is
@@ -184,7 +188,7 @@ unsafe fn run<T: 'static>(
     ctx: *mut VmHostCtx,
     caller: *mut VmCtxHeader,
     body: impl FnOnce(&mut Caller<'_, T>) -> Result<()>,
-) -> u32 {
+) -> *mut VmStore {
     // SAFETY: the call that is active noted the whole store in its context; its type is the caller's promise,
     // and it is lent to host functions until they return.
     let store = unsafe { &mut *(*(*ctx).store).host.cast::<StoreInner<T>>() };
@@ -193,20 +197,20 @@ unsafe fn run<T: 'static>(
     let mut caller = Caller { store: StoreContextMut(store), instance };
     let outcome = catch_unwind(AssertUnwindSafe(|| body(&mut caller)));
     match outcome {
-        Ok(Ok(())) => 0,
+        Ok(Ok(())) => std::ptr::null_mut(),
         Ok(Err(error)) => fail(caller.store.0, error),
         Err(payload) => {
             caller.store.0.runtime.abandon(Abandon::Panic(payload));
-            1
+            caller.store.0.runtime.vm()
         }
     }
 }
 
 /// Notes a host function's error, with the guest's backtrace unless it has one from further in.
 #[cold]
-fn fail<T>(store: &mut StoreInner<T>, error: Error) -> u32 {
+fn fail<T>(store: &mut StoreInner<T>, error: Error) -> *mut VmStore {
     let trace = store.runtime.config().backtraces.then(|| store.runtime.backtrace());
     let error = WasmBacktrace::attach(&store.engine, error, trace);
     store.runtime.abandon(Abandon::Host(Box::new(error)));
-    1
+    store.runtime.vm()
 }

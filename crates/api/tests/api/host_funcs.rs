@@ -134,7 +134,7 @@ fn arguments_of_the_wrong_number_or_type_are_an_error() {
     let func = Func::wrap(&mut store, |x: i32| x);
     let mut results = [Val::I32(0)];
     let mut text = |params: &[Val], results: &mut [Val]| {
-        format!("{:#}", func.call(&mut store, params, results).unwrap_err())
+        format!("{}", func.call(&mut store, params, results).unwrap_err())
     };
     assert_eq!(text(&[], &mut results), "expected 1 arguments, got 0");
     assert_eq!(text(&[Val::I32(1), Val::I32(1)], &mut results), "expected 1 arguments, got 2");
