@@ -3,6 +3,7 @@
 use crate::func::{Buffers, FuncCompiler, NO_OFFSET};
 use crate::isa_x64::cpu::Cpu;
 use crate::isa_x64::prologue;
+use crate::stop::Stop;
 use std::sync::{Mutex, PoisonError};
 use tenure_abi::frame::FrameShape;
 use tenure_code::{
@@ -10,9 +11,7 @@ use tenure_code::{
 };
 use tenure_module::{Body, BodyAllocations, ValidateError};
 use tenure_types::Trap;
-use wasmparser::{
-    BinaryReader, FuncValidator, OperatorsReader, OperatorsReaderAllocations, ValidatorResources,
-};
+use wasmparser::{BinaryReader, FuncValidator, OperatorsReaderAllocations, ValidatorResources};
 
 /// The single-pass compiler, for the machine it runs on. One serves any number of threads and settings.
 pub struct BaselineCompiler {
@@ -80,12 +79,10 @@ impl Worker {
         let (mut validator, code) = body.into_validator(std::mem::take(&mut self.validator));
         let mut compiler = FuncCompiler::new(unit, cpu, func, std::mem::take(&mut self.buffers));
         let mut reader = code.get_binary_reader();
-        let locals = declare_locals(&mut compiler, &mut validator, &mut reader);
-        // The other tier would say what is wrong with the operators before what is not supported.
-        locals?;
-        let operators = std::mem::take(&mut self.operators);
-        let bytes = &code.as_bytes()[(reader.original_position() - code.range().start) as usize..];
-        self.operators = compile_operators(&mut compiler, &mut validator, reader, bytes, operators)?;
+        declare_locals(&mut compiler, &mut validator, &mut reader)?;
+        let start = reader.original_position();
+        compiler.begin(&code.as_bytes()[(start - code.range().start) as usize..]);
+        compiler.operators(&mut validator, &mut self.operators, start).map_err(Stop::into_error)?;
         self.validator = validator.into_allocations();
         let (compiled, meta) = compiler.finish()?;
         self.buffers = compiler.b;
@@ -108,30 +105,6 @@ fn declare_locals(
         compiler.declare_locals(count, ty)?;
     }
     Ok(())
-}
-
-/// Drives validator and compiler over the operators, which are `code`.
-fn compile_operators<'a>(
-    compiler: &mut FuncCompiler<'a>,
-    validator: &mut FuncValidator<ValidatorResources>,
-    mut reader: BinaryReader<'a>,
-    code: &'a [u8],
-    operators: OperatorsReaderAllocations,
-) -> Result<OperatorsReaderAllocations, CompileError> {
-    let invalid = ValidateError::from;
-    reader.set_features(*validator.features());
-    let start = reader.original_position();
-    compiler.begin(code);
-    let mut reader = OperatorsReader::new_with_allocs(reader, operators);
-    while !reader.eof() {
-        let (op, offset) = reader.read_with_offset().map_err(invalid)?;
-        validator.op(offset, &op).map_err(invalid)?;
-        compiler.next = (reader.original_position() - start) as usize;
-        compiler.offset = u32::try_from(offset).unwrap_or(NO_OFFSET);
-        compiler.operator(&op)?;
-    }
-    reader.finish().map_err(invalid)?;
-    Ok(reader.into_allocations())
 }
 
 /// A function's code, cut out of the buffer.

@@ -8,6 +8,7 @@
 //! What the parts do, lowest first:
 //!
 //! ```text
+//! stop         why a compilation ends early
 //! regs         which registers are free, and what the others hold
 //! scan         a look ahead: loops, and what each uses how often
 //! regions      which items are pinned to which registers in which loop
@@ -22,12 +23,14 @@
 //! calls        arguments, what survives a call, results
 //! isa_x64      the machine: instructions behind names that another machine would have too
 //! ops          one row an operator, in files by family
+//! decode       the loop over the operators
 //! compile      the driver
 //! ```
 //! Start at [`BaselineCompiler`].
 
 #![forbid(unsafe_code)]
 
+mod stop;
 mod regs;
 mod tuning;
 mod scan;
@@ -43,6 +46,7 @@ mod traps;
 mod control;
 mod calls;
 mod ops;
+mod decode;
 mod compile;
 
 pub use compile::BaselineCompiler;

@@ -293,6 +293,7 @@ impl Regs {
     }
 
     /// Holds the invariants, or panics.
+    #[cfg(debug_assertions)]
     pub(crate) fn check(&self) {
         let (free, on_stack, copies) = (self.free, self.on_stack, self.copies);
         assert!(free.and(on_stack).or(free.and(copies)).or(on_stack.and(copies)).is_empty(), "held twice");

@@ -375,13 +375,6 @@ impl FuncCompiler<'_> {
         reg
     }
 
-    /// Begins an operator.
-    #[inline]
-    pub(crate) fn begin_operator(&mut self) {
-        self.b.regs.in_use = self.hold;
-        self.hold = RegSet::EMPTY;
-    }
-
     /// Holds the invariants, or panics.
     #[cfg(debug_assertions)]
     pub(crate) fn check(&self) {

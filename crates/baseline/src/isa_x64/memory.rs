@@ -52,7 +52,7 @@ impl FuncCompiler<'_> {
             && let Ok(offset) = i32::try_from(bits + memarg.offset)
         {
             let base = self.memory_base(memory);
-            return self.access(at(base, offset), &[base], may_fault);
+            return self.access_at(at(base, offset), &[base], may_fault);
         }
         let index = self.index_of(index);
         if !may_fault {
@@ -62,19 +62,19 @@ impl FuncCompiler<'_> {
         match i32::try_from(memarg.offset) {
             Ok(offset) => {
                 let mem = Mem::indexed(general(base), general(index), Scale::X1, offset);
-                self.access(mem, &[base, index], may_fault)
+                self.access_at(mem, &[base, index], may_fault)
             }
             Err(_) => {
                 // An offset is an unsigned number here, whatever its highest bit.
                 self.b.asm.mov_ri(general(SCRATCH), memarg.offset.cast_signed());
                 self.b.asm.add_rr(Size::S64, general(SCRATCH), general(index));
                 let mem = Mem::indexed(general(base), general(SCRATCH), Scale::X1, 0);
-                self.access(mem, &[base, SCRATCH], may_fault)
+                self.access_at(mem, &[base, SCRATCH], may_fault)
             }
         }
     }
 
-    fn access(&self, mem: Mem, regs: &[Reg], may_fault: bool) -> Access {
+    fn access_at(&self, mem: Mem, regs: &[Reg], may_fault: bool) -> Access {
         Access { mem, may_fault, offset: self.offset, regs: RegSet::of(regs) }
     }
 

@@ -17,7 +17,7 @@ impl<'a> FuncCompiler<'a> {
         if self.unit.module.is_imported_func(func) { Callee::Import(func) } else { Callee::Own(func) }
     }
 
-    pub(super) fn call(&mut self, func: FuncIdx) {
+    pub(crate) fn call(&mut self, func: FuncIdx) {
         self.make_call(self.unit.module.func_type(func), self.callee(func));
     }
 

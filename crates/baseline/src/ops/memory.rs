@@ -3,42 +3,36 @@
 use crate::calls::Argument::{Number, Operand};
 use crate::func::FuncCompiler;
 use tenure_abi::{Builtin, ValClass};
-use tenure_asm::x64::Width;
 use tenure_types::{DataIdx, MemIdx};
 use wasmparser::Operator;
 
 impl FuncCompiler<'_> {
-    /// Compiles `op` if it is of this family.
-    #[inline]
-    pub(super) fn memory(&mut self, op: &Operator<'_>) -> bool {
-        use ValClass::{F32, F64, I32, I64};
-        use Width::{W8, W16, W32};
+    /// Compiles `op`, whose first byte is `opcode`, if it is of this family.
+    pub(super) fn memory(&mut self, opcode: u8, op: &Operator<'_>) -> bool {
         match *op {
-            Operator::I32Load { ref memarg } => self.load(memarg, I32),
-            Operator::I64Load { ref memarg } => self.load(memarg, I64),
-            Operator::F32Load { ref memarg } => self.load(memarg, F32),
-            Operator::F64Load { ref memarg } => self.load(memarg, F64),
-            Operator::I32Load8S { ref memarg } => self.load_part(memarg, W8, true, I32),
-            Operator::I32Load8U { ref memarg } => self.load_part(memarg, W8, false, I32),
-            Operator::I32Load16S { ref memarg } => self.load_part(memarg, W16, true, I32),
-            Operator::I32Load16U { ref memarg } => self.load_part(memarg, W16, false, I32),
-            Operator::I64Load8S { ref memarg } => self.load_part(memarg, W8, true, I64),
-            Operator::I64Load8U { ref memarg } => self.load_part(memarg, W8, false, I64),
-            Operator::I64Load16S { ref memarg } => self.load_part(memarg, W16, true, I64),
-            Operator::I64Load16U { ref memarg } => self.load_part(memarg, W16, false, I64),
-            Operator::I64Load32S { ref memarg } => self.load_part(memarg, W32, true, I64),
-            Operator::I64Load32U { ref memarg } => self.load_part(memarg, W32, false, I64),
-            Operator::I32Store { ref memarg } => self.store(memarg, I32),
-            Operator::I64Store { ref memarg } => self.store(memarg, I64),
-            Operator::F32Store { ref memarg } => self.store(memarg, F32),
-            Operator::F64Store { ref memarg } => self.store(memarg, F64),
-            Operator::I32Store8 { ref memarg } | Operator::I64Store8 { ref memarg } => {
-                self.store_part(memarg, W8);
-            }
-            Operator::I32Store16 { ref memarg } | Operator::I64Store16 { ref memarg } => {
-                self.store_part(memarg, W16);
-            }
-            Operator::I64Store32 { ref memarg } => self.store_part(memarg, W32),
+            Operator::I32Load { ref memarg }
+            | Operator::I64Load { ref memarg }
+            | Operator::F32Load { ref memarg }
+            | Operator::F64Load { ref memarg }
+            | Operator::I32Load8S { ref memarg }
+            | Operator::I32Load8U { ref memarg }
+            | Operator::I32Load16S { ref memarg }
+            | Operator::I32Load16U { ref memarg }
+            | Operator::I64Load8S { ref memarg }
+            | Operator::I64Load8U { ref memarg }
+            | Operator::I64Load16S { ref memarg }
+            | Operator::I64Load16U { ref memarg }
+            | Operator::I64Load32S { ref memarg }
+            | Operator::I64Load32U { ref memarg }
+            | Operator::I32Store { ref memarg }
+            | Operator::I64Store { ref memarg }
+            | Operator::F32Store { ref memarg }
+            | Operator::F64Store { ref memarg }
+            | Operator::I32Store8 { ref memarg }
+            | Operator::I64Store8 { ref memarg }
+            | Operator::I32Store16 { ref memarg }
+            | Operator::I64Store16 { ref memarg }
+            | Operator::I64Store32 { ref memarg } => return self.checked_access(opcode, memarg),
             Operator::MemoryCopy { dst_mem, src_mem } => {
                 let arguments = [Number(dst_mem), Number(src_mem), Operand(2), Operand(1), Operand(0)];
                 self.builtin(Builtin::MemoryCopy, &arguments, 3);

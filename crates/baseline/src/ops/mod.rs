@@ -1,12 +1,11 @@
 //! Operators, by family. The validator has seen each before it comes here.
 //!
-//! [`FuncCompiler::operator`] takes what works on control, calls and the instance; the rest goes by the family
-//! that knows it.
+//! [`plain`] has the operators of one byte, and [`FuncCompiler::operator`] those of more.
 
 mod call;
-mod float;
 mod memory;
-mod numeric;
+mod misc;
+mod plain;
 mod reference;
 mod simd;
 mod simd_memory;
@@ -14,33 +13,22 @@ mod table;
 mod variable;
 
 use crate::func::FuncCompiler;
+use tenure_abi::ValClass;
 use tenure_code::CompileError;
 use tenure_types::{ElemIdx, FuncIdx, GlobalIdx, MemIdx, TableIdx, Trap, TypeIdx};
 use wasmparser::Operator;
 
 impl FuncCompiler<'_> {
-    /// Compiles one operator.
-    #[inline]
-    pub(crate) fn operator(&mut self, op: &Operator<'_>) -> Result<(), CompileError> {
-        if !self.reachable {
-            self.skip(op);
-            return Ok(());
-        }
-        self.begin_operator();
+    /// Compiles one operator whose first byte is `opcode`.
+    pub(crate) fn operator(&mut self, opcode: u8, op: &Operator<'_>) -> Result<(), CompileError> {
         match *op {
-            Operator::Nop => {}
-            Operator::Unreachable => self.unreachable_trap(Trap::UnreachableCodeReached),
             Operator::Block { blockty } => self.block(blockty)?,
             Operator::Loop { blockty } => self.loop_(blockty)?,
             Operator::If { blockty } => self.if_(blockty)?,
-            Operator::Else => self.else_(),
-            Operator::End => self.end(),
             Operator::Br { relative_depth } => self.br(relative_depth),
             Operator::BrIf { relative_depth } => self.br_if(relative_depth),
             Operator::BrTable { ref targets } => self.br_table(targets)?,
-            Operator::Return => self.return_(),
-            Operator::Drop => drop(self.pop()),
-            Operator::Select | Operator::TypedSelect { .. } => self.select(),
+            Operator::TypedSelect { .. } => self.select(),
 
             Operator::Call { function_index } => self.call(FuncIdx(function_index)),
             Operator::CallIndirect { type_index, table_index } => {
@@ -59,6 +47,11 @@ impl FuncCompiler<'_> {
             Operator::GlobalGet { global_index } => self.global_get(GlobalIdx(global_index)),
             Operator::GlobalSet { global_index } => self.store_global(GlobalIdx(global_index)),
 
+            Operator::I32Const { value } => self.integer_const(true, i64::from(value)),
+            Operator::I64Const { value } => self.integer_const(false, value),
+            Operator::F32Const { value } => self.push_const(ValClass::F32, u64::from(value.bits())),
+            Operator::F64Const { value } => self.push_const(ValClass::F64, value.bits()),
+
             Operator::TableGet { table } => self.table_get(TableIdx(table)),
             Operator::TableSet { table } => self.table_set(TableIdx(table)),
             Operator::TableSize { table } => self.table_size(TableIdx(table)),
@@ -73,29 +66,36 @@ impl FuncCompiler<'_> {
             Operator::ElemDrop { elem_index } => self.elem_drop(ElemIdx(elem_index)),
 
             Operator::RefNull { hty } => self.ref_null(hty)?,
-            Operator::RefIsNull => self.eqz(),
             Operator::RefFunc { function_index } => self.ref_func(FuncIdx(function_index))?,
-            Operator::RefAsNonNull => self.ref_as_non_null(),
             Operator::BrOnNull { relative_depth } => self.br_on_null(relative_depth),
             Operator::BrOnNonNull { relative_depth } => self.br_on_non_null(relative_depth),
 
             Operator::MemorySize { mem } => self.memory_size(MemIdx(mem)),
             Operator::MemoryGrow { mem } => self.memory_grow(MemIdx(mem)),
             ref other
-                if self.numeric(other)?
-                    || self.memory(other)
-                    || self.float(other)?
+                if self.memory(opcode, other)
+                    || self.misc(other)
                     || self.simd_memory(other)?
                     || self.simd(other)? => {}
             ref other => return Err(self.unknown(other)),
         }
-        #[cfg(debug_assertions)]
-        self.check();
         Ok(())
     }
 
+    pub(crate) fn unreachable(&mut self) {
+        self.unreachable_trap(Trap::UnreachableCodeReached);
+    }
+
+    pub(crate) fn integer_const(&mut self, is_i32: bool, value: i64) {
+        if is_i32 {
+            self.push_const(ValClass::I32, u64::from(value as u32));
+        } else {
+            self.push_const(ValClass::I64, value.cast_unsigned());
+        }
+    }
+
     /// Keeps track of constructs in code that control cannot come to.
-    fn skip(&mut self, op: &Operator<'_>) {
+    pub(crate) fn skip(&mut self, op: &Operator<'_>) {
         match op {
             Operator::Block { .. } | Operator::If { .. } => self.skipped += 1,
             Operator::Loop { .. } => {

@@ -8,7 +8,7 @@ use tenure_module::ConstOp;
 use tenure_types::GlobalIdx;
 
 impl FuncCompiler<'_> {
-    pub(super) fn local_set(&mut self, local: u32) {
+    pub(crate) fn local_set(&mut self, local: u32) {
         let value = self.pop();
         if self.b.reads[local as usize] > 0 {
             self.materialize_reads(local);
@@ -44,7 +44,7 @@ impl FuncCompiler<'_> {
         }
     }
 
-    pub(super) fn local_tee(&mut self, local: u32) {
+    pub(crate) fn local_tee(&mut self, local: u32) {
         // A constant is better known than read.
         let constant = self.b.values.last().copied().filter(|value| matches!(value.place, Place::Const(_)));
         self.local_set(local);
@@ -54,7 +54,7 @@ impl FuncCompiler<'_> {
         }
     }
 
-    pub(super) fn global_get(&mut self, global: GlobalIdx) {
+    pub(crate) fn global_get(&mut self, global: GlobalIdx) {
         let decl = &self.unit.module.globals[global.at()];
         let init = decl.init.as_ref().filter(|_| !decl.ty.mutable);
         if let Some([op]) = init.map(|init| init.ops()) {
