@@ -5,7 +5,7 @@ use crate::generate::{Effort, Generated, Nans};
 use crate::outcome::{Outcome, Places, Step, difference};
 use crate::rng::Rng;
 use crate::scan;
-use crate::script::{self, Call};
+use crate::script::{self, Action};
 use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -85,11 +85,11 @@ fn ours(seed: u64, nans: Nans, width: Width) -> Vec<&'static Row> {
 
 fn judge_runs(engines: &Engines, generated: &Generated, seed: u64, choice: Choice) -> Verdict {
     let Generated { wasm, nans, effort } = generated;
-    let calls = script::calls(wasm, seed, *effort);
+    let actions = script::actions(wasm, seed, *effort);
     let reference = reference(wasm, *nans);
-    let expected = run(engines, reference, wasm, &calls);
+    let expected = run(engines, reference, wasm, &actions);
     for row in ours(seed, *nans, choice.width) {
-        let difference = match (&expected, run(engines, row, wasm, &calls)) {
+        let difference = match (&expected, run(engines, row, wasm, &actions)) {
             (Err(_), Err(error)) if error.starts_with(PANIC) => Some(error),
             (Err(_), Err(_)) => None,
             (Ok(_), Err(error)) => Some(format!("refused: {error}")),
@@ -107,7 +107,7 @@ fn judge_runs(engines: &Engines, generated: &Generated, seed: u64, choice: Choic
     }
     for witness in ENGINES.iter().filter(|row| choice.witnesses && row.side == Side::Witness) {
         // It may lack a proposal.
-        let Ok(steps) = run(engines, witness, wasm, &calls) else { continue };
+        let Ok(steps) = run(engines, witness, wasm, &actions) else { continue };
         if let Some(difference) = difference(&expected, &steps, Places::Near) {
             return Verdict::Witness(format!("{}, then {}: {difference}", reference.name, witness.name));
         }
@@ -132,7 +132,7 @@ const PANIC: &str = "panic: ";
 ///
 /// # Errors
 /// Why it refuses the module, or what it panicked with.
-fn run(engines: &Engines, row: &Row, wasm: &[u8], calls: &[Call]) -> Result<Vec<Step>, String> {
+fn run(engines: &Engines, row: &Row, wasm: &[u8], actions: &[Action]) -> Result<Vec<Step>, String> {
     let engine = engines.get(row);
     catch_unwind(AssertUnwindSafe(|| {
         let mut program = engine.load(wasm)?;
@@ -148,9 +148,12 @@ fn run(engines: &Engines, row: &Row, wasm: &[u8], calls: &[Call]) -> Result<Vec<
         if !matches!(outcome, Outcome::Values(_)) {
             return Ok(steps);
         }
-        for Call { name, arguments } in calls {
-            let outcome = program.call(name, arguments);
-            let outcome = step(format!("call of `{name}` {arguments:?}"), outcome, &mut *program);
+        for action in actions {
+            let outcome = match action {
+                Action::Call { name, arguments } => program.call(name, arguments),
+                Action::Change { name, number } => program.change(name, *number),
+            };
+            let outcome = step(format!("{action:?}"), outcome, &mut *program);
             if matches!(outcome, Outcome::Poison(_)) {
                 break;
             }

@@ -1,6 +1,6 @@
 //! The profiles: what a seed means.
 
-use crate::generate::{Generated, Nans, hostile, invalid, references, signatures, single, smith};
+use crate::generate::{Generated, Nans, control, hostile, invalid, references, signatures, single, smith};
 
 /// A way to turn seeds into modules.
 pub struct Profile {
@@ -36,6 +36,7 @@ profiles! {
     "big" "functions of thousands of operators" |seed| smith::generate(seed, Nans::Hidden, smith::big);
     "references" "typed function references" references::generate;
     "signatures" "calls with many parameters and results" signatures::generate;
+    "control" "values across blocks, loops, branches, calls" control::generate;
     "single" "each operator at each boundary" single::generate;
     "invalid" "bytes that are nearly a module" invalid::generate;
     "hostile" "huge counts, depths and widths; truncations" hostile::generate;

@@ -9,45 +9,74 @@ use crate::rng::Rng;
 use crate::value::{Type, Value};
 use wasmparser::{ExternalKind, Parser, Payload, Validator};
 
-/// A call from the host.
-pub struct Call {
-    /// The exported function.
-    pub name: String,
-    /// What it is given.
-    pub arguments: Vec<Value>,
+/// Something that the host does.
+#[derive(Debug)]
+pub enum Action {
+    /// It calls an exported function.
+    Call {
+        /// Its name.
+        name: String,
+        /// What it is given.
+        arguments: Vec<Value>,
+    },
+    /// It grows an exported memory or table, or writes to one or to a global.
+    Change {
+        /// The export.
+        name: String,
+        /// What to do to it.
+        number: u64,
+    },
 }
 
-/// The calls of `effort` on `wasm`, none if it is not valid.
-pub fn calls(wasm: &[u8], seed: u64, effort: Effort) -> Vec<Call> {
+/// The actions of `effort` on `wasm`, none if it is not valid.
+pub fn actions(wasm: &[u8], seed: u64, effort: Effort) -> Vec<Action> {
     let Effort::Calls { exports, calls } = effort else { return Vec::new() };
-    let functions = functions(wasm).unwrap_or_default();
+    let Exports { functions, others } = Exports::of(wasm).unwrap_or_default();
     let functions = &functions[..functions.len().min(exports)];
     let each = calls / functions.len().max(1);
-    let mut script = Vec::new();
+    let mut actions = Vec::new();
     for (name, params) in functions {
         let mut rng = Rng::new(seed, name);
         // Without parameters the second call shows what the first one left.
         let count = if params.is_empty() { 2.min(each) } else { each };
         for _ in 0..count.max(1) {
             let arguments = params.iter().map(|&ty| lattice::any(&mut rng, ty)).collect();
-            script.push(Call { name: name.clone(), arguments });
+            actions.push(Action::Call { name: name.clone(), arguments });
+            if !others.is_empty() && rng.chance(15) {
+                let (name, number) = (rng.pick(&others).clone(), rng.next());
+                actions.push(Action::Change { name, number });
+            }
         }
     }
-    script
+    actions
 }
 
-/// The exported functions whose parameters the rig can make.
-fn functions(wasm: &[u8]) -> Option<Vec<(String, Vec<Type>)>> {
-    let types = Validator::new_with_features(crate::engine::features()).validate_all(wasm).ok()?;
-    let mut functions = Vec::new();
-    for payload in Parser::new(0).parse_all(wasm) {
-        let Ok(Payload::ExportSection(exports)) = payload else { continue };
-        for export in exports.into_iter().flatten().filter(|export| export.kind == ExternalKind::Func) {
-            let types = types.as_ref();
-            let ty = types.get(types.core_function_at(export.index))?.unwrap_func();
-            let params: Option<Vec<_>> = ty.params().iter().map(|&ty| Type::from_parser(ty)).collect();
-            functions.extend(params.map(|params| (export.name.to_string(), params)));
+/// What a module exports.
+#[derive(Default)]
+struct Exports {
+    /// Functions whose parameters the rig can make.
+    functions: Vec<(String, Vec<Type>)>,
+    /// Memories, tables and globals.
+    others: Vec<String>,
+}
+
+impl Exports {
+    fn of(wasm: &[u8]) -> Option<Self> {
+        let types = Validator::new_with_features(crate::engine::features()).validate_all(wasm).ok()?;
+        let types = types.as_ref();
+        let mut all = Self::default();
+        for payload in Parser::new(0).parse_all(wasm) {
+            let Ok(Payload::ExportSection(exports)) = payload else { continue };
+            for export in exports.into_iter().flatten() {
+                if export.kind != ExternalKind::Func {
+                    all.others.push(export.name.to_string());
+                    continue;
+                }
+                let ty = types.get(types.core_function_at(export.index))?.unwrap_func();
+                let params: Option<Vec<_>> = ty.params().iter().map(|&ty| Type::from_parser(ty)).collect();
+                all.functions.extend(params.map(|params| (export.name.to_string(), params)));
+            }
         }
+        Some(all)
     }
-    Some(functions)
 }

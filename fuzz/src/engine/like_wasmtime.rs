@@ -44,6 +44,8 @@ impl super::Engine for Api {
 struct Host {
     trace: Vec<String>,
     calls: u64,
+    /// How many calls of host functions are waiting for guests.
+    depth: u32,
 }
 
 struct Program {
@@ -76,6 +78,13 @@ impl super::Program for Program {
             Ok(results.iter().map(|value| lower(&self.store, value)).collect())
         };
         ended(lift())
+    }
+
+    fn change(&mut self, name: &str, number: u64) -> Outcome {
+        let found = self.instance.and_then(|instance| instance.get_export(&mut self.store, name));
+        let Some(found) = found else { return Outcome::Error("no such export".to_string()) };
+        change(&mut self.store, found, number)
+            .map_or_else(|error| Outcome::Error(error.to_string()), Outcome::Values)
     }
 
     fn items(&mut self) -> Vec<(String, Item)> {
@@ -116,10 +125,14 @@ impl Program {
     /// Something for each import: functions that log their calls and return boundary values, globals with such
     /// values, memories and tables as small as may be.
     fn imports(&mut self) -> Result<Vec<Extern>, api::Error> {
+        let mut exports: Vec<String> =
+            self.module.exports().map(|export| export.name().to_string()).collect();
+        exports.sort();
         let mut imports = Vec::new();
         for import in self.module.imports() {
             // Not every engine keeps their order.
             let name = format!("{} {}", import.module(), import.name());
+            let exports = exports.clone();
             imports.push(match import.ty() {
                 ExternType::Func(ty) => {
                     let types: Vec<_> = ty.results().map(|ty| type_of(&ty)).collect();
@@ -131,6 +144,7 @@ impl Program {
                         host.trace.push(format!("{name}: {arguments:?}"));
                         host.calls += 1;
                         let mut rng = Rng::new(host.calls, "host result");
+                        act(&mut caller, &exports, &mut rng)?;
                         for (result, ty) in results.iter_mut().zip(&types) {
                             *result = lift(&mut caller, lattice::any(&mut rng, *ty))?;
                         }
@@ -153,6 +167,72 @@ impl Program {
         }
         Ok(imports)
     }
+}
+
+/// Changes `what` as `number` says.
+fn change(
+    mut store: impl AsContextMut<Data = Host>,
+    what: Extern,
+    number: u64,
+) -> Result<Vec<Value>, api::Error> {
+    let old = match what {
+        Extern::Memory(memory) if number % 2 == 0 => memory.grow(&mut store, number / 2 % 3)?,
+        Extern::Memory(memory) => {
+            let bytes = memory.data_mut(&mut store);
+            let at = (number / 2).checked_rem(bytes.len() as u64).unwrap_or(0);
+            let byte = bytes.get_mut(at as usize).ok_or_else(|| api::format_err!("an empty memory"))?;
+            std::mem::replace(byte, (number >> 32) as u8).into()
+        }
+        Extern::Table(table) => {
+            let null = Ref::null(table.ty(&store).element().heap_type());
+            match number % 2 {
+                0 => table.grow(&mut store, number / 2 % 3, null)?,
+                _ => {
+                    table.set(&mut store, number / 2 % 16, null)?;
+                    0
+                }
+            }
+        }
+        Extern::Global(global) => {
+            let ty = global.ty(&store);
+            let value = lattice::any(&mut Rng::new(number, "change"), type_of(ty.content()));
+            let value = lift(&mut store, value)?;
+            global.set(&mut store, value)?;
+            0
+        }
+        _ => 0,
+    };
+    Ok(vec![Value::I64(old)])
+}
+
+/// What a host function does besides returning values: mostly nothing, at times it changes something that the guest
+/// exports, calls back, or fails.
+fn act(caller: &mut api::Caller<'_, Host>, exports: &[String], rng: &mut Rng) -> Result<(), api::Error> {
+    let (kind, number) = (rng.below(12), rng.next());
+    if kind == 0 {
+        return Err(api::format_err!("the host does not like it"));
+    }
+    if kind > 4 || exports.is_empty() || caller.data().depth > 1 {
+        return Ok(());
+    }
+    let Some(found) = caller.get_export(rng.pick(exports).as_str()) else { return Ok(()) };
+    let Extern::Func(func) = found else {
+        // Texts differ.
+        let old = change(&mut *caller, found, number).ok();
+        caller.data_mut().trace.push(format!("changed: {old:?}"));
+        return Ok(());
+    };
+    let ty = func.ty(&*caller);
+    let mut arguments = Vec::new();
+    for ty in ty.params() {
+        let value = lattice::any(rng, type_of(&ty));
+        arguments.push(lift(&mut *caller, value)?);
+    }
+    let mut results = vec![Val::I32(0); ty.results().len()];
+    caller.data_mut().depth += 1;
+    let result = func.call(&mut *caller, &arguments, &mut results);
+    caller.data_mut().depth -= 1;
+    result
 }
 
 /// What a result means to the rig.

@@ -34,6 +34,9 @@ pub trait Program {
     /// Calls the exported function `name`.
     fn call(&mut self, name: &str, arguments: &[Value]) -> Outcome;
 
+    /// Grows the exported memory or table called `name`, or writes to it or to a global, as `number` says.
+    fn change(&mut self, name: &str, number: u64) -> Outcome;
+
     /// Every exported global, memory and table, in any order.
     fn items(&mut self) -> Vec<(String, Item)>;
 

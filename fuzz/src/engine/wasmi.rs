@@ -34,6 +34,8 @@ impl super::Engine for Wasmi {
 struct Host {
     trace: Vec<String>,
     calls: u64,
+    /// How many calls of host functions are waiting for guests.
+    depth: u32,
 }
 
 struct Program {
@@ -66,6 +68,13 @@ impl super::Program for Program {
             func.ty(&self.store).results().iter().map(|&ty| Val::default_for_ty(ty)).collect();
         let result = func.call(&mut self.store, &arguments, &mut results);
         ended(result.map(|()| results.iter().map(|value| lower(&self.store, value)).collect()))
+    }
+
+    fn change(&mut self, name: &str, number: u64) -> Outcome {
+        let found = self.instance.and_then(|instance| instance.get_export(&self.store, name));
+        let Some(found) = found else { return Outcome::Error("no such export".to_string()) };
+        change(&mut self.store, found, number)
+            .map_or_else(|error| Outcome::Error(error.to_string()), Outcome::Values)
     }
 
     fn items(&mut self) -> Vec<(String, Item)> {
@@ -103,10 +112,14 @@ impl super::Program for Program {
 impl Program {
     /// The same imports as the other engines get.
     fn imports(&mut self) -> Result<Vec<Extern>, Error> {
+        let mut exports: Vec<String> =
+            self.module.exports().map(|export| export.name().to_string()).collect();
+        exports.sort();
         let mut imports = Vec::new();
         for import in self.module.imports() {
             // Not every engine keeps their order.
             let name = format!("{} {}", import.module(), import.name());
+            let exports = exports.clone();
             imports.push(match import.ty() {
                 ExternType::Func(ty) => {
                     let types: Vec<_> = ty.results().iter().map(|&ty| type_of(ty)).collect();
@@ -116,6 +129,7 @@ impl Program {
                         host.trace.push(format!("{name}: {arguments:?}"));
                         host.calls += 1;
                         let mut rng = Rng::new(host.calls, "host result");
+                        act(&mut caller, &exports, &mut rng)?;
                         for (result, ty) in results.iter_mut().zip(&types) {
                             *result = lift(&mut caller, lattice::any(&mut rng, *ty));
                         }
@@ -140,6 +154,67 @@ impl Program {
         }
         Ok(imports)
     }
+}
+
+/// Changes `what` as `number` says.
+fn change(mut store: impl AsContextMut<Data = Host>, what: Extern, number: u64) -> Result<Vec<Value>, Error> {
+    let old = match what {
+        Extern::Memory(memory) if number % 2 == 0 => memory.grow(&mut store, number / 2 % 3)?,
+        Extern::Memory(memory) => {
+            let bytes = memory.data_mut(&mut store);
+            let at = (number / 2).checked_rem(bytes.len() as u64).unwrap_or(0);
+            let byte = bytes.get_mut(at as usize).ok_or_else(|| Error::new("an empty memory"))?;
+            std::mem::replace(byte, (number >> 32) as u8).into()
+        }
+        Extern::Table(table) => {
+            let null = Ref::null(table.ty(&store).element());
+            match number % 2 {
+                0 => table.grow(&mut store, number / 2 % 3, null)?,
+                _ => {
+                    table.set(&mut store, number / 2 % 16, null)?;
+                    0
+                }
+            }
+        }
+        Extern::Global(global) => {
+            let ty = global.ty(&store);
+            let value = lattice::any(&mut Rng::new(number, "change"), type_of(ty.content()));
+            let value = lift(&mut store, value);
+            global.set(&mut store, value)?;
+            0
+        }
+        Extern::Func(_) => 0,
+    };
+    Ok(vec![Value::I64(old)])
+}
+
+/// What the other engines' host functions do too.
+fn act(caller: &mut Caller<'_, Host>, exports: &[String], rng: &mut Rng) -> Result<(), Error> {
+    let (kind, number) = (rng.below(12), rng.next());
+    if kind == 0 {
+        return Err(Error::new("the host does not like it"));
+    }
+    if kind > 4 || exports.is_empty() || caller.data().depth > 1 {
+        return Ok(());
+    }
+    let Some(found) = caller.get_export(rng.pick(exports).as_str()) else { return Ok(()) };
+    let Extern::Func(func) = found else {
+        // Texts differ.
+        let old = change(&mut *caller, found, number).ok();
+        caller.data_mut().trace.push(format!("changed: {old:?}"));
+        return Ok(());
+    };
+    let ty = func.ty(&*caller);
+    let mut arguments = Vec::new();
+    for &ty in ty.params() {
+        let value = lattice::any(rng, type_of(ty));
+        arguments.push(lift(&mut *caller, value));
+    }
+    let mut results: Vec<_> = ty.results().iter().map(|&ty| Val::default_for_ty(ty)).collect();
+    caller.data_mut().depth += 1;
+    let result = func.call(&mut *caller, &arguments, &mut results);
+    caller.data_mut().depth -= 1;
+    result
 }
 
 /// What a result means to the rig.

@@ -1,5 +1,6 @@
 //! Where modules come from.
 
+pub mod control;
 pub mod hostile;
 pub mod invalid;
 mod operators;

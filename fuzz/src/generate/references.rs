@@ -98,8 +98,7 @@ impl Shape {
             let (params, result) = (params.join(" "), result.text());
             let _ = writeln!(text, "(type $t{at} (func (param {params}) (result {result})))");
         }
-        let _ =
-            writeln!(text, "(global $fuel (export \"fuel\") (mut i32) (i32.const {}))", rng.between(5, 300));
+        let _ = writeln!(text, "(global $fuel (mut i32) (i32.const {}))", rng.between(5, 300));
         for (at, &ty) in self.globals.iter().enumerate() {
             let (name, value) = (ty.text(), self.constant(rng, ty));
             let _ = writeln!(text, "(global $g{at} (export \"g{at}\") (mut {name}) {value})");
