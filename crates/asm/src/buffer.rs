@@ -146,6 +146,16 @@ impl CodeBuffer {
         }
     }
 
+    /// Appends `count` zeros: room for what is put there by other means.
+    pub fn put_zeros(&mut self, count: usize) {
+        let end = self.len + count;
+        while end + SLACK > self.bytes.len() {
+            self.grow();
+        }
+        self.bytes[self.len..end].fill(0);
+        self.len = end;
+    }
+
     /// A new label, not yet bound.
     pub fn new_label(&mut self) -> Label {
         let label = Label(u32::try_from(self.labels.len()).expect("fewer labels than bytes of code"));
@@ -262,6 +272,16 @@ mod tests {
         assert_eq!(code[4..8], (-11i32 + 1).to_le_bytes());
         assert_eq!(code[8..11], [0xbb, 0xaa, 0]);
         assert_eq!(code[11], -12i8 as u8);
+    }
+
+    #[test]
+    fn zeros_take_the_place_of_what_was_there() {
+        let mut buffer = CodeBuffer::new();
+        buffer.put(u64::MAX, 2);
+        buffer.put_zeros(300);
+        buffer.put(1, 1);
+        let code = buffer.finish().unwrap();
+        assert_eq!(code, [&[0xff; 2][..], &[0; 300], &[1]].concat());
     }
 
     #[test]

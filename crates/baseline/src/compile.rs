@@ -25,7 +25,7 @@ pub struct BaselineCompiler {
 struct Worker {
     validator: BodyAllocations,
     operators: OperatorsReaderAllocations,
-    buffers: Buffers,
+    buffers: Box<Buffers>,
 }
 
 impl BaselineCompiler {
@@ -75,19 +75,45 @@ impl Worker {
         cpu: Cpu,
         body: Body<'_>,
     ) -> Result<CompiledFunc, CompileError> {
+        let again = body.again();
+        match self.try_compile(unit, cpu, false, body)? {
+            Some(func) => Ok(func),
+            None => {
+                let func = self.try_compile(unit, cpu, true, again)?;
+                func.ok_or_else(|| CompileError::Bug("homes for vectors are too small for one".into()))
+            }
+        }
+    }
+
+    /// Compiles `body`; `None` if it has vectors and there was no room for them.
+    fn try_compile(
+        &mut self,
+        unit: CompileUnit<'_>,
+        cpu: Cpu,
+        wide_homes: bool,
+        body: Body<'_>,
+    ) -> Result<Option<CompiledFunc>, CompileError> {
         let func = body.func;
         let (mut validator, code) = body.into_validator(std::mem::take(&mut self.validator));
-        let mut compiler = FuncCompiler::new(unit, cpu, func, std::mem::take(&mut self.buffers));
+        let buffers = std::mem::take(&mut self.buffers);
+        let mut compiler = FuncCompiler::new(unit, cpu, func, wide_homes, buffers);
         let mut reader = code.get_binary_reader();
         declare_locals(&mut compiler, &mut validator, &mut reader)?;
         let start = reader.original_position();
         compiler.begin(&code.as_bytes()[(start - code.range().start) as usize..]);
         compiler.operators(&mut validator, &mut self.operators, start).map_err(Stop::into_error)?;
         self.validator = validator.into_allocations();
-        let (compiled, meta) = compiler.finish()?;
+        let finished = if compiler.starts_over { None } else { Some(compiler.finish()?) };
         self.buffers = compiler.b;
-        let Finished { code, align, relocs } = compiled;
-        Ok(CompiledFunc { func, tier: Tier::Baseline, code, align, relocs, meta })
+        let func = |(Finished { code, align, relocs }, meta)| CompiledFunc {
+            func,
+            tier: Tier::Baseline,
+            code,
+            align,
+            relocs,
+            meta,
+        };
+        Ok(finished.map(func))
     }
 }
 

@@ -19,7 +19,7 @@ use tenure_abi::ValClass;
 use tenure_abi::call_conv::CallConv;
 use tenure_asm::x64::Assembler;
 use tenure_code::{CompileError, CompileUnit, Reloc, TrapSite, WasmOffset};
-use tenure_types::{FuncIdx, FuncType, MemIdx, ValType};
+use tenure_types::{FuncIdx, FuncType, MemIdx};
 use wasmparser::AbstractHeapType;
 
 /// What a compilation works in, kept for the next.
@@ -75,16 +75,26 @@ pub(crate) struct FuncCompiler<'a> {
     pub leaf: bool,
     /// Whether the frame's copy of `vmctx` is read.
     pub reads_context: bool,
-    pub b: Buffers,
+    /// Whether homes have room for a vector.
+    pub wide_homes: bool,
+    /// Whether there was a vector without room for it in its home.
+    pub starts_over: bool,
+    pub b: Box<Buffers>,
 }
 
 /// One function's own operators and offsets are below this, as module offsets are.
 pub(crate) const NO_OFFSET: u32 = u32::MAX;
 
 impl<'a> FuncCompiler<'a> {
-    /// Starts function `idx`, whose locals are declared next.
-    pub(crate) fn new(unit: CompileUnit<'a>, cpu: Cpu, idx: FuncIdx, mut buffers: Buffers) -> Self {
-        let b = &mut buffers;
+    /// Starts function `idx`, whose locals are declared next. `wide_homes` says that it has vectors.
+    pub(crate) fn new(
+        unit: CompileUnit<'a>,
+        cpu: Cpu,
+        idx: FuncIdx,
+        wide_homes: bool,
+        mut buffers: Box<Buffers>,
+    ) -> Self {
+        let b = &mut *buffers;
         b.asm.buffer.clear();
         b.locals.clear();
         b.reads.clear();
@@ -117,6 +127,8 @@ impl<'a> FuncCompiler<'a> {
             region: 0,
             leaf: true,
             reads_context: false,
+            wide_homes,
+            starts_over: false,
             b: buffers,
         }
     }
@@ -141,29 +153,15 @@ impl<'a> FuncCompiler<'a> {
         self.b.regions.plan(&self.b.scan, facts);
         let saved = self.b.regions.used.and(RegSet::of(&KEPT_PINS)).iter().count();
         let has_results_pointer = self.conv.results_pointer.is_some();
-        let vectors = self.may_have_vectors();
-        self.frame = FrameLayout::new(self.b.locals.len(), saved, has_results_pointer, vectors);
+        // Without vector operators and locals, only a call or a global can bring a vector in: then it starts over.
+        self.wide_homes |= self.b.scan.vectors || !self.b.scan.complete || self.b.locals.contains(&ValClass::V128);
+        self.frame = FrameLayout::new(self.b.locals.len(), saved, has_results_pointer, self.wide_homes);
         self.b.regs.start(items, TEMPS);
         // The prologue is written last, when all is known, right in front of the body.
-        self.b.asm.nop(prologue::ROOM);
+        self.b.asm.buffer.put_zeros(prologue::ROOM);
         self.receive();
         self.check_epoch();
         self.push_function_label();
-    }
-
-    /// Whether an operand or local may be a vector. Says yes too often for modules with very many types.
-    fn may_have_vectors(&self) -> bool {
-        const MOST_TYPES: usize = 256;
-        let module = self.unit.module;
-        let types = &module.func_types;
-        let is_vector = |ty: &ValType| *ty == ValType::V128;
-        self.b.scan.vectors
-            || !self.b.scan.complete
-            || self.b.locals.contains(&ValClass::V128)
-            || types.len() > MOST_TYPES
-            || module.globals.len() > MOST_TYPES
-            || types.iter().any(|ty| ty.params().iter().chain(ty.results()).any(is_vector))
-            || module.globals.iter().any(|global| is_vector(&global.ty.content))
     }
 
     /// The class of values of a type that stands in a body.

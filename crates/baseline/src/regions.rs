@@ -91,7 +91,8 @@ impl Regions {
         for number in 0..scan.loops.len() {
             let this = scan.loops[number];
             self.sorted.clear();
-            self.sorted.extend_from_slice(scan.uses(number as u32));
+            let worth = scan.uses(number as u32).iter().filter(|used| used.weight >= LOST_PIN.min(LOOP_PIN));
+            self.sorted.extend(worth);
             self.sorted.sort_unstable_by_key(|used| (Reverse(used.weight), used.item.0));
             let around = this.parent.map(|parent| self.of_loop[parent as usize]);
             let region = match around {

@@ -58,7 +58,9 @@ impl FuncCompiler<'_> {
         self.b.values.len()
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, class: ValClass, place: Place) {
+        self.starts_over |= class == ValClass::V128 && !self.wide_homes;
         self.b.values.push(Value { class, place });
     }
 
