@@ -1,6 +1,7 @@
 //! The driver: one decode feeds validator and compiler; then what lies around the body is added.
 
-use crate::func::{Buffers, FuncCompiler, NO_OFFSET};
+use crate::func::{Buffers, FuncCompiler, Machine, NO_OFFSET};
+use crate::isa_x64::FEWEST_TEMPS;
 use crate::isa_x64::cpu::Cpu;
 use crate::isa_x64::prologue;
 use crate::stop::Stop;
@@ -15,7 +16,7 @@ use wasmparser::{BinaryReader, FuncValidator, OperatorsReaderAllocations, Valida
 
 /// The single-pass compiler, for the machine it runs on. One serves any number of threads and settings.
 pub struct BaselineCompiler {
-    cpu: Cpu,
+    machine: Machine,
     /// Buffers of compilations that ended; at most as many as ran at once.
     idle: Mutex<Vec<Worker>>,
 }
@@ -31,12 +32,18 @@ struct Worker {
 impl BaselineCompiler {
     /// A compiler for this machine, with every instruction set extension it has.
     pub fn new() -> Self {
-        Self { cpu: Cpu::detect(), idle: Mutex::default() }
+        Self { machine: Machine::new(Cpu::detect()), idle: Mutex::default() }
     }
 
     /// A compiler for any machine of this architecture.
     pub fn without_extensions() -> Self {
-        Self { cpu: Cpu::PLAIN, idle: Mutex::default() }
+        Self { machine: Machine::new(Cpu::PLAIN), idle: Mutex::default() }
+    }
+
+    /// A compiler that uses as few registers as it can, for tests: everything goes home soon.
+    pub fn with_few_registers() -> Self {
+        let machine = Machine { temps: FEWEST_TEMPS, pins: false, ..Machine::new(Cpu::detect()) };
+        Self { machine, idle: Mutex::default() }
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Worker>> {
@@ -58,13 +65,13 @@ impl Compiler for BaselineCompiler {
     fn compile(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError> {
         let mut worker = self.idle().pop().unwrap_or_default();
         // After an error the buffers are in no known state: they go.
-        let func = worker.compile(unit, self.cpu, body)?;
+        let func = worker.compile(unit, self.machine, body)?;
         self.idle().push(worker);
         Ok(func)
     }
 
     fn fingerprint(&self) -> String {
-        format!("baseline {}: {:?}", env!("CARGO_PKG_VERSION"), self.cpu)
+        format!("baseline {}: {:?}", env!("CARGO_PKG_VERSION"), self.machine)
     }
 }
 
@@ -72,14 +79,14 @@ impl Worker {
     fn compile(
         &mut self,
         unit: CompileUnit<'_>,
-        cpu: Cpu,
+        machine: Machine,
         body: Body<'_>,
     ) -> Result<CompiledFunc, CompileError> {
         let again = body.again();
-        match self.try_compile(unit, cpu, false, body)? {
+        match self.try_compile(unit, machine, false, body)? {
             Some(func) => Ok(func),
             None => {
-                let func = self.try_compile(unit, cpu, true, again)?;
+                let func = self.try_compile(unit, machine, true, again)?;
                 func.ok_or_else(|| CompileError::Bug("homes for vectors are too small for one".into()))
             }
         }
@@ -89,14 +96,14 @@ impl Worker {
     fn try_compile(
         &mut self,
         unit: CompileUnit<'_>,
-        cpu: Cpu,
+        machine: Machine,
         wide_homes: bool,
         body: Body<'_>,
     ) -> Result<Option<CompiledFunc>, CompileError> {
         let func = body.func;
         let (mut validator, code) = body.into_validator(std::mem::take(&mut self.validator));
         let buffers = std::mem::take(&mut self.buffers);
-        let mut compiler = FuncCompiler::new(unit, cpu, func, wide_homes, buffers);
+        let mut compiler = FuncCompiler::new(unit, machine, func, wide_homes, buffers);
         let mut reader = code.get_binary_reader();
         declare_locals(&mut compiler, &mut validator, &mut reader)?;
         let start = reader.original_position();

@@ -12,7 +12,7 @@
 use crate::func::FuncCompiler;
 use crate::isa_x64::asm::frame;
 use crate::isa_x64::control::Test;
-use crate::isa_x64::{RESULT, TEMPS, VECTOR_RESULT};
+use crate::isa_x64::{RESULT, VECTOR_RESULT};
 use crate::regs::{Item, Reg, RegSet};
 use crate::stack::{Place, Value};
 use crate::traps::Late;
@@ -538,7 +538,7 @@ impl FuncCompiler<'_> {
         }
         let (old, new) = (*self.b.regions.region(self.region), *self.b.regions.region(to));
         for reg in old.pins.iter() {
-            self.b.regs.unpin(reg, TEMPS);
+            self.b.regs.unpin(reg, self.temps);
         }
         for reg in new.pins.iter() {
             self.b.regs.pin(reg, new.item(reg).expect("a pin holds something"));

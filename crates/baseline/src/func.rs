@@ -43,10 +43,29 @@ pub(crate) struct Buffers {
     pub read_homes: Vec<u64>,
 }
 
+/// What code is made for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine {
+    pub cpu: Cpu,
+    pub temps: RegSet,
+    /// Whether anything is pinned to a register.
+    pub pins: bool,
+}
+
+impl Machine {
+    /// A machine with all its registers.
+    pub(crate) fn new(cpu: Cpu) -> Self {
+        Self { cpu, temps: TEMPS, pins: true }
+    }
+}
+
 /// The compilation of one function.
 pub(crate) struct FuncCompiler<'a> {
     pub unit: CompileUnit<'a>,
     pub cpu: Cpu,
+    /// Registers that are temps where no pin is in them.
+    pub temps: RegSet,
+    pub pins: bool,
     /// The function's type.
     pub ty: &'a FuncType,
     pub conv: Arc<CallConv>,
@@ -89,7 +108,7 @@ impl<'a> FuncCompiler<'a> {
     /// Starts function `idx`, whose locals are declared next. `wide_homes` says that it has vectors.
     pub(crate) fn new(
         unit: CompileUnit<'a>,
-        cpu: Cpu,
+        machine: Machine,
         idx: FuncIdx,
         wide_homes: bool,
         mut buffers: Box<Buffers>,
@@ -111,7 +130,9 @@ impl<'a> FuncCompiler<'a> {
         b.locals.extend(ty.params().iter().map(|&ty| ValClass::of(ty)));
         Self {
             unit,
-            cpu,
+            cpu: machine.cpu,
+            temps: machine.temps,
+            pins: machine.pins,
             ty,
             conv,
             code: &[],
@@ -150,13 +171,17 @@ impl<'a> FuncCompiler<'a> {
         self.b.scan.run(code, items);
         let memory_may_move = self.unit.module.mems.first().is_some_and(|_| self.plan(MemIdx(0)).may_move);
         let facts = Facts { locals: &self.b.locals, memory_may_move };
+        if !self.pins {
+            self.b.scan.loops.clear();
+        }
         self.b.regions.plan(&self.b.scan, facts);
         let saved = self.b.regions.used.and(RegSet::of(&KEPT_PINS)).iter().count();
         let has_results_pointer = self.conv.results_pointer.is_some();
         // Without vector operators and locals, only a call or a global can bring a vector in: then it starts over.
-        self.wide_homes |= self.b.scan.vectors || !self.b.scan.complete || self.b.locals.contains(&ValClass::V128);
+        self.wide_homes |=
+            self.b.scan.vectors || !self.b.scan.complete || self.b.locals.contains(&ValClass::V128);
         self.frame = FrameLayout::new(self.b.locals.len(), saved, has_results_pointer, self.wide_homes);
-        self.b.regs.start(items, TEMPS);
+        self.b.regs.start(items, self.temps);
         // The prologue is written last, when all is known, right in front of the body.
         self.b.asm.buffer.put_zeros(prologue::ROOM);
         self.receive();

@@ -318,3 +318,11 @@ fn vectors_that_are_the_same_everywhere() {
     let tunables = Tunables { deterministic_relaxed_simd: true, ..canonical() };
     check(&vectors(), &BaselineCompiler::new(), &tunables, false);
 }
+
+#[test]
+fn everything_with_few_registers() {
+    let all = [numeric(), vectors()].concat();
+    check(&all, &BaselineCompiler::with_few_registers(), &canonical(), false);
+    let tunables = Tunables { signals: false, deterministic_relaxed_simd: true, ..canonical() };
+    check(&all, &BaselineCompiler::with_few_registers(), &tunables, false);
+}

@@ -4,7 +4,8 @@ mod support;
 
 use support::generate::{Generated, Options, generate};
 use support::operators::lattice;
-use support::{Instance, Outcome, Random, instantiate};
+use support::{Instance, Outcome, Random, instantiate_with};
+use tenure_baseline::BaselineCompiler;
 use tenure_code::{Tier, Tunables};
 use tenure_types::ValType;
 
@@ -14,12 +15,14 @@ fn observe(instance: &mut Instance, name: &str, args: &[u128]) -> (Outcome, Vec<
     (outcome, instance.memory(), instance.globals())
 }
 
-fn compare(module: &Generated, seed: u64, tunables: &Tunables) {
+fn compare(compiler: &BaselineCompiler, module: &Generated, seed: u64, tunables: &Tunables) {
     let pick_mixed =
         move |at: usize| if (seed >> (at % 64)) & 1 == 0 { Tier::Baseline } else { Tier::Optimizing };
     let tiers: [&dyn Fn(usize) -> Tier; 3] = [&|_| Tier::Optimizing, &|_| Tier::Baseline, &pick_mixed];
-    let mut instances: Vec<_> =
-        tiers.iter().map(|pick| instantiate(&module.bytes, pick, tunables).expect("nothing traps")).collect();
+    let mut instances: Vec<_> = tiers
+        .iter()
+        .map(|pick| instantiate_with(compiler, &module.bytes, pick, tunables).expect("nothing traps"))
+        .collect();
     let mut random = Random(seed ^ 0x5555);
     for (at, (params, _)) in module.types.iter().enumerate() {
         for _ in 0..3 {
@@ -76,12 +79,16 @@ fn mask(ty: ValType) -> u128 {
 }
 
 fn run(first: u64, count: u64, options: Options, tunables: &Tunables) {
+    run_with(&BaselineCompiler::new(), first, count, options, tunables);
+}
+
+fn run_with(compiler: &BaselineCompiler, first: u64, count: u64, options: Options, tunables: &Tunables) {
     let first = std::env::var("SEED").map_or(first, |seed| seed.parse().unwrap());
     let count = std::env::var("COUNT").map_or(count, |count| count.parse().unwrap());
     for seed in first..first + count {
         let mut random = Random(seed);
         let module = generate(&mut random, options);
-        compare(&module, seed, tunables);
+        compare(compiler, &module, seed, tunables);
     }
 }
 
@@ -125,4 +132,17 @@ fn with_a_question_at_every_loop() {
 #[test]
 fn with_vectors() {
     run(6000, 40, Options { vectors: true, ..PLAIN }, &canonical());
+}
+
+#[test]
+fn with_few_registers() {
+    let compiler = BaselineCompiler::with_few_registers();
+    run_with(&compiler, 7000, 30, Options { vectors: true, tail_calls: true, ..PLAIN }, &canonical());
+    let tunables = Tunables { signals: false, ..canonical() };
+    run_with(&compiler, 7100, 30, Options { vectors: true, memory_64: true, ..PLAIN }, &tunables);
+}
+
+#[test]
+fn on_a_plain_machine() {
+    run_with(&BaselineCompiler::without_extensions(), 8000, 30, PLAIN, &canonical());
 }

@@ -202,10 +202,10 @@ impl FuncCompiler<'_> {
         for reg in region.pins.iter() {
             self.b.regs.pin(reg, region.item(reg).expect("a pin holds something"));
         }
-        // Arguments that came in the register of a pin and are none go home first.
+        // Arguments that came where no temp is, and are no pins, go home first.
         for (local, &(class, loc)) in conv.args.iter().enumerate() {
             let (local, Some(reg)) = (local as u32, register(loc)) else { continue };
-            if self.b.regs.of(Item::local(local)).is_none() && region.pins.has(reg) {
+            if self.b.regs.of(Item::local(local)).is_none() && self.b.regs.is_pin(reg) {
                 self.store_frame(class, self.local_home(local), reg);
             }
         }
@@ -225,7 +225,7 @@ impl FuncCompiler<'_> {
             self.b.moves.add(ValClass::I64, pin, RDI);
         }
         self.make_moves();
-        if self.b.regs.of(Item::CONTEXT).is_none() {
+        if self.b.regs.of(Item::CONTEXT).is_none() && !self.b.regs.is_pin(RDI) {
             self.b.regs.hold_copy(RDI, Item::CONTEXT);
         }
         for (local, &(class, loc)) in conv.args.iter().enumerate() {
@@ -235,7 +235,7 @@ impl FuncCompiler<'_> {
                     let home = self.local_home(local as u32);
                     self.load_frame(class, pin, home);
                 }
-                (Some(reg), None, _) if !region.pins.has(reg) => {
+                (Some(reg), None, _) if !self.b.regs.is_pin(reg) => {
                     self.b.regs.hold_copy(reg, item);
                     self.b.regs.unsaved.insert(reg);
                     if class == ValClass::I32 {

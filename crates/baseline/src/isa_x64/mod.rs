@@ -36,6 +36,9 @@ pub(crate) const GENERAL: RegSet = RegSet::of(&[RAX, RCX, RDX, RSI, RDI, R8, R9,
 pub(crate) const VECTOR: RegSet = RegSet(0x7fff << 16);
 /// All registers that are temps when no pin is in them.
 pub(crate) const TEMPS: RegSet = GENERAL.or(VECTOR);
+/// As many temps as operators take at least. No pin is ever in the general ones.
+pub(crate) const FEWEST_TEMPS: RegSet =
+    RegSet::of(&[RAX, RCX, RDX, RSI, RDI, XMM0, XMM1, XMM2, XMM3, XMM4, XMM5, XMM6]);
 /// Pins that calls keep, in order of preference. The function saves those that it uses.
 pub(crate) const KEPT_PINS: [Reg; 5] = [RBX, R14, R15, R12, R13];
 /// Pins that calls do not keep, in order of preference.
