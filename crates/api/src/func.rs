@@ -21,9 +21,7 @@ pub(crate) use host::{host_new, host_new_unchecked, host_wrap};
 
 use crate::backtrace::WasmBacktrace;
 use crate::store::StoreInner;
-use crate::{
-    AsContext, AsContextMut, Engine, Error, FuncType, Result, StoreContextMut, Val, ValRaw, bail, format_err,
-};
+use crate::{AsContext, AsContextMut, Engine, Error, FuncType, Result, StoreContextMut, Val, ValRaw, bail};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use tenure_runtime::{self as runtime, Abandon, FuncInst, Handle, HostFunc};

@@ -144,7 +144,7 @@ fn every_argument_arrives_and_every_result_comes_back() {
     for seed in 0..60 {
         let bytes = module(&mut Random(seed));
         let callers = |at: usize| if at % 2 == 1 { Tier::Baseline } else { Tier::Optimizing };
-        let callees = |at: usize| if at % 2 == 0 { Tier::Baseline } else { Tier::Optimizing };
+        let callees = |at: usize| if at.is_multiple_of(2) { Tier::Baseline } else { Tier::Optimizing };
         let tiers: [&dyn Fn(usize) -> Tier; 4] =
             [&|_| Tier::Optimizing, &|_| Tier::Baseline, &callers, &callees];
         let mut expected = Vec::new();

@@ -223,7 +223,10 @@ const VECTOR_ROWS: &[(u32, u32, &[ValType], &[ValType])] = &[
 ];
 
 /// First and last opcode, lanes, type.
-const LANE_ROWS: &[(u32, u32, u8, &[ValType], &[ValType])] = &[
+/// First and last opcode, lanes, parameters, results.
+type LaneRow = (u32, u32, u8, &'static [ValType], &'static [ValType]);
+
+const LANE_ROWS: &[LaneRow] = &[
     (0x15, 0x16, 16, &[V], &[I32]),
     (0x17, 0x17, 16, &[V, I32], &[V]),
     (0x18, 0x19, 8, &[V], &[I32]),
@@ -272,7 +275,7 @@ pub fn vectors() -> Vec<Numeric> {
         for from in [0, 8] {
             for swap in [0, 16] {
                 shuffle(each(&|at| {
-                    from + at / (2 * width) * width + at % width + 16 * (at / width % 2) ^ swap
+                    (from + at / (2 * width) * width + at % width + 16 * (at / width % 2)) ^ swap
                 }));
             }
         }
