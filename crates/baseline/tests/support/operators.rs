@@ -222,7 +222,6 @@ const VECTOR_ROWS: &[(u32, u32, &[ValType], &[ValType])] = &[
     (0x113, 0x113, &[V, V, V], &[V]),
 ];
 
-/// First and last opcode, lanes, type.
 /// First and last opcode, lanes, parameters, results.
 type LaneRow = (u32, u32, u8, &'static [ValType], &'static [ValType]);
 
