@@ -97,8 +97,8 @@ pub use rooted::{GcRef, OwnedRooted, RootScope, Rooted, RootedGcRef};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use tenure_engine::{
-    Config, ConfigError, OnProgress, OptLevel, Progress, RegallocAlgorithm, Strategy, WasmBacktraceDetails,
-    WasmFeatures,
+    BaselineMachine, Config, ConfigError, OnProgress, OptLevel, Progress, RegallocAlgorithm, Strategy,
+    WasmBacktraceDetails, WasmFeatures,
 };
 pub use tenure_types::Trap;
 pub use types::{

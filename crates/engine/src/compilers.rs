@@ -1,7 +1,7 @@
 //! Which compilers a strategy uses.
 
 use crate::config::Config;
-use crate::options::Strategy;
+use crate::options::{BaselineMachine, Strategy};
 use tenure_baseline::BaselineCompiler;
 use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, Tier};
 use tenure_module::Body;
@@ -14,9 +14,17 @@ use tenure_optimizing::{OptimizingCompiler, UnsupportedMachine};
 pub(crate) fn compiler(config: &Config) -> Result<Box<dyn Compiler>, UnsupportedMachine> {
     let optimizing = OptimizingCompiler::with(config.to_compiler_settings())?;
     Ok(match config.options().strategy {
-        Strategy::Baseline => Box::new(BaselineFirst { baseline: BaselineCompiler::new(), optimizing }),
+        Strategy::Baseline => Box::new(BaselineFirst { baseline: baseline(config), optimizing }),
         _ => Box::new(optimizing),
     })
+}
+
+fn baseline(config: &Config) -> BaselineCompiler {
+    match config.options().baseline_machine {
+        BaselineMachine::Whole => BaselineCompiler::new(),
+        BaselineMachine::Plain => BaselineCompiler::without_extensions(),
+        BaselineMachine::FewRegisters => BaselineCompiler::with_few_registers(),
+    }
 }
 
 /// The baseline compiler, and the other one for the functions that it does not do.

@@ -24,7 +24,7 @@ pub use artifact::ArtifactError;
 pub use config::{Config, ConfigError};
 pub use engine::Engine;
 pub use error::{EngineError, ModuleError};
-pub use options::{OptLevel, Options, RegallocAlgorithm, Strategy, WasmBacktraceDetails};
+pub use options::{BaselineMachine, OptLevel, Options, RegallocAlgorithm, Strategy, WasmBacktraceDetails};
 pub use pipeline::{OnProgress, Progress};
 pub use tenure_runtime::Limits;
 pub use wasm_features::{Is, PROPOSALS, Proposal, WasmFeatures};

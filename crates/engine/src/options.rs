@@ -49,6 +49,9 @@ macro_rules! options {
 options! {
     /// Which compilers make code, and when. The default is [`Strategy::Auto`].
     strategy: Strategy = Strategy::Auto;
+    /// What of the machine the baseline compiler uses; less than all is for tests. The default is
+    /// [`BaselineMachine::Whole`].
+    baseline_machine: BaselineMachine = BaselineMachine::Whole;
     /// Whether this engine compiles at all; an engine that does not still loads artifacts. On by default.
     enable_compiler: bool = true;
     /// Whether large modules are compiled on all cores. On by default.
@@ -241,6 +244,17 @@ choices! {
         /// Code is made when a function is first called, and again, better, once it is hot. Not there yet.
         Tiered = "tiered",
     } "`auto`, `baseline`, `optimizing` or `tiered`"
+
+    /// What of the machine the baseline compiler uses.
+    #[non_exhaustive]
+    BaselineMachine {
+        /// Every register and every instruction.
+        Whole = "whole",
+        /// The instructions that every machine of the architecture has.
+        Plain = "plain",
+        /// As few registers as it can do with.
+        FewRegisters = "few-registers",
+    } "`whole`, `plain` or `few-registers`"
 
     /// How much the optimizing compiler does.
     OptLevel {
