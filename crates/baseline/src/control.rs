@@ -177,6 +177,7 @@ impl FuncCompiler<'_> {
         self.push_label(Kind::Loop { around }, ty, header)?;
         self.parameters_home();
         self.b.asm.bind(header);
+        self.tested = None;
         self.check_epoch();
         Ok(())
     }
@@ -242,6 +243,7 @@ impl FuncCompiler<'_> {
         self.b.regs.unsaved = RegSet::EMPTY;
         self.b.regs.drop_copies();
         self.b.asm.bind(target);
+        self.tested = None;
         self.reachable = true;
     }
 

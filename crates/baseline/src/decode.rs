@@ -45,8 +45,13 @@ impl<'a> FuncCompiler<'a> {
             }
             at = self.next;
         }
-        let end = BinaryReader::new(&code[at..], start + at as u64);
-        end.finish_expression(&validator.visitor(start + at as u64))?;
+        let end = start + at as u64;
+        let mut rest = BinaryReader::new(&code[at..], end);
+        if !rest.eof() {
+            // Says what is wrong with that.
+            rest.visit_operator(&mut validator.visitor(end))??;
+        }
+        rest.finish_expression(&validator.visitor(end))?;
         Ok(())
     }
 

@@ -10,14 +10,14 @@ use crate::isa_x64::prologue;
 use crate::isa_x64::{KEPT_PINS, TEMPS};
 use crate::moves::Moves;
 use crate::regions::{Facts, Regions};
-use crate::regs::{Item, RegSet, Regs};
+use crate::regs::{Item, Reg, RegSet, Regs};
 use crate::scan::Scan;
 use crate::stack::Value;
 use crate::traps::Late;
 use std::sync::Arc;
 use tenure_abi::ValClass;
 use tenure_abi::call_conv::CallConv;
-use tenure_asm::x64::Assembler;
+use tenure_asm::x64::{Assembler, Size};
 use tenure_code::{CompileError, CompileUnit, Reloc, TrapSite, WasmOffset};
 use tenure_types::{FuncIdx, FuncType, MemIdx};
 use wasmparser::AbstractHeapType;
@@ -78,6 +78,9 @@ pub(crate) struct FuncCompiler<'a> {
     pub frame: FrameLayout,
     /// The load that the operand on top stands for, when it is one.
     pub folded: Option<Access>,
+    /// The register whose value the flags are of, its size, and where the code was then: if it is still there,
+    /// the flags are.
+    pub tested: Option<(Reg, Size, u32)>,
     /// Registers that the next operator needs as the present one leaves them.
     pub hold: RegSet,
     /// Operands below are constants or at home.
@@ -140,6 +143,7 @@ impl<'a> FuncCompiler<'a> {
             offset: NO_OFFSET,
             frame: FrameLayout::default(),
             folded: None,
+            tested: None,
             hold: RegSet::EMPTY,
             settled: 0,
             reachable: true,

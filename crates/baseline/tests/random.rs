@@ -47,9 +47,9 @@ fn compare(compiler: &BaselineCompiler, module: &Generated, seed: u64, tunables:
                 if matches!(found.0, Outcome::Trap(tenure_types::Trap::StackOverflow, ..)) {
                     return;
                 }
-                // The other tier does not know every operator's place.
-                if let (Outcome::Trap(_, found, _), Outcome::Trap(_, None, _)) = (&mut found.0, &expected.0) {
-                    *found = None;
+                if let (Outcome::Trap(_, place, _), Outcome::Trap(_, other, _)) = (&mut found.0, &expected.0)
+                {
+                    forgive(&module.bytes, place, *other);
                 }
                 if found != expected {
                     let path = std::env::temp_dir().join(format!("tenure-baseline-{seed}.wasm"));
@@ -67,6 +67,17 @@ fn compare(compiler: &BaselineCompiler, module: &Generated, seed: u64, tunables:
                 }
             }
         }
+    }
+}
+
+/// Makes the place of a trap that of the other tier, where that one is known to be less exact: it does not know
+/// every operator's place, and where it makes a load part of the arithmetic behind it, it names the arithmetic.
+fn forgive(bytes: &[u8], found: &mut Option<u32>, expected: Option<u32>) {
+    let is_access = |at: u32| matches!(bytes[at as usize], 0x28..=0x3e | 0xfd);
+    match (*found, expected) {
+        (Some(at), Some(other)) if at < other && is_access(at) && !is_access(other) => *found = expected,
+        (_, None) => *found = None,
+        _ => {}
     }
 }
 

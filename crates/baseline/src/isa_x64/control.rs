@@ -47,6 +47,8 @@ impl FuncCompiler<'_> {
                 self.note_access(access);
                 self.b.asm.cmp_mi(size, access.mem, 0);
             }
+            // The instruction before may have made the register, and the flags with it.
+            Source::Reg(reg) if self.tested == Some((reg, size, self.here())) => {}
             Source::Reg(reg) => self.b.asm.test_rr(size, general(reg), general(reg)),
             Source::Imm(imm) => {
                 self.b.asm.mov_ri(general(SCRATCH), i64::from(imm));

@@ -47,15 +47,18 @@ impl Source {
 impl FuncCompiler<'_> {
     /// `dst op= source`
     fn emit_alu(&mut self, alu: Alu, size: Size, dst: Reg, source: Source) {
-        let dst = general(dst);
+        let dst_r = general(dst);
         match source {
-            Source::Reg(reg) => self.b.asm.alu_rr(alu, size, dst, general(reg)),
-            Source::Imm(imm) => self.b.asm.alu_ri(alu, size, dst, imm),
-            Source::Mem(mem) => self.b.asm.alu_rm(alu, size, dst, mem),
+            Source::Reg(reg) => self.b.asm.alu_rr(alu, size, dst_r, general(reg)),
+            Source::Imm(imm) => self.b.asm.alu_ri(alu, size, dst_r, imm),
+            Source::Mem(mem) => self.b.asm.alu_rm(alu, size, dst_r, mem),
             Source::Access(access) => {
                 self.note_access(access);
-                self.b.asm.alu_rm(alu, size, dst, access.mem);
+                self.b.asm.alu_rm(alu, size, dst_r, access.mem);
             }
+        }
+        if alu != Alu::Cmp {
+            self.tested = Some((dst, size, self.here()));
         }
     }
 
@@ -92,7 +95,7 @@ impl FuncCompiler<'_> {
                 return self.push_reg(class, dst);
             }
             if !source.uses(dst) {
-                if !(alu == Alu::Add && self.add_as_address(size, dst, first, source)) {
+                if !self.add_as_address(alu, size, dst, first, source) {
                     self.load_value(dst, first);
                     self.emit_alu(alu, size, dst, source);
                 }
@@ -116,7 +119,7 @@ impl FuncCompiler<'_> {
             }
             _ => {
                 let dst = self.alloc(class);
-                if !(alu == Alu::Add && self.add_as_address(size, dst, first, source)) {
+                if !self.add_as_address(alu, size, dst, first, source) {
                     self.load_value(dst, first);
                     self.emit_alu(alu, size, dst, source);
                 }
@@ -126,13 +129,14 @@ impl FuncCompiler<'_> {
         self.push_reg(class, dst);
     }
 
-    /// `dst = first + source` in one instruction, when both are at hand.
-    fn add_as_address(&mut self, size: Size, dst: Reg, first: Value, source: Source) -> bool {
+    /// `dst = first + source`, or `-`, in one instruction, when both are at hand.
+    fn add_as_address(&mut self, alu: Alu, size: Size, dst: Reg, first: Value, source: Source) -> bool {
         let Some(first) = self.in_register(first) else { return false };
-        let mem = match source {
-            Source::Reg(reg) => Mem::indexed(general(first), general(reg), Scale::X1, 0),
-            Source::Imm(imm) => Mem::new(general(first), imm),
-            Source::Mem(_) | Source::Access(_) => return false,
+        let mem = match (alu, source) {
+            (Alu::Add, Source::Reg(reg)) => Mem::indexed(general(first), general(reg), Scale::X1, 0),
+            (Alu::Add, Source::Imm(imm)) => Mem::new(general(first), imm),
+            (Alu::Sub, Source::Imm(imm)) if imm != i32::MIN => Mem::new(general(first), -imm),
+            _ => return false,
         };
         self.b.asm.lea(size, general(dst), mem);
         true

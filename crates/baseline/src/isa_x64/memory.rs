@@ -133,18 +133,22 @@ impl FuncCompiler<'_> {
         self.load_field(dst, record, VmMem::BYTES);
     }
 
-    /// `dst` = the 64 bits at `field` of a record.
-    fn load_field(&mut self, dst: Reg, record: RecordPlace, field: i32) {
+    /// Where `field` of a record lies; found through the scratch register if need be.
+    fn field(&mut self, record: RecordPlace, field: i32) -> Mem {
         let context = self.item_reg(Item::CONTEXT);
         match record {
-            RecordPlace::Own(offset) => {
-                self.b.asm.mov_rm(Size::S64, general(dst), at(context, offset + field));
-            }
+            RecordPlace::Own(offset) => at(context, offset + field),
             RecordPlace::Imported(offset) => {
-                self.b.asm.mov_rm(Size::S64, general(dst), at(context, offset));
-                self.b.asm.mov_rm(Size::S64, general(dst), at(dst, field));
+                self.b.asm.mov_rm(Size::S64, general(SCRATCH), at(context, offset));
+                at(SCRATCH, field)
             }
         }
+    }
+
+    /// `dst` = the 64 bits at `field` of a record.
+    fn load_field(&mut self, dst: Reg, record: RecordPlace, field: i32) {
+        let mem = self.field(record, field);
+        self.b.asm.mov_rm(Size::S64, general(dst), mem);
     }
 
     /// Loads a whole value. Arithmetic that comes next takes it from memory itself.
@@ -255,14 +259,7 @@ impl FuncCompiler<'_> {
 
     /// Where a global's value lies.
     fn global_mem(&mut self, global: GlobalIdx) -> Mem {
-        let context = self.item_reg(Item::CONTEXT);
-        match self.unit.layout.global(global) {
-            RecordPlace::Own(offset) => at(context, offset),
-            RecordPlace::Imported(offset) => {
-                self.b.asm.mov_rm(Size::S64, general(SCRATCH), at(context, offset));
-                at(SCRATCH, 0)
-            }
-        }
+        self.field(self.unit.layout.global(global), 0)
     }
 
     pub(crate) fn load_global(&mut self, global: GlobalIdx, class: ValClass) {
@@ -303,8 +300,8 @@ impl FuncCompiler<'_> {
         match fixed {
             Some(len) => self.b.asm.cmp_ri(Size::S64, general(index), len),
             None => {
-                self.load_field(SCRATCH, record, VmTable::LEN);
-                self.b.asm.cmp_rr(Size::S64, general(index), general(SCRATCH));
+                let len = self.field(record, VmTable::LEN);
+                self.b.asm.cmp_rm(Size::S64, general(index), len);
             }
         }
         self.trap_if(Cond::AboveEqual, Trap::TableOutOfBounds);

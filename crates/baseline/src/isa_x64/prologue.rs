@@ -16,6 +16,9 @@ pub(crate) const ROOM: usize = 256;
 const UNCHECKED: u32 = 1024;
 /// Up to this size the check comes after the frame is made: a trap then finds its stack in the reserve.
 const CHECKED_LATE: u32 = 16 << 10;
+/// Frames of leaf functions up to this size lie below the stack pointer, where no signal reaches and nothing is
+/// called.
+const RED_ZONE: u32 = 128;
 /// Up to how many homes are made zero one by one.
 const ZEROED_APART: usize = 16;
 
@@ -33,6 +36,8 @@ impl FuncCompiler<'_> {
         asm.push_r(fp);
         asm.mov_rr(Size::S64, fp, sp);
         let mut check_at = None;
+        // A trap needs the context after it was raised, and its stub uses the stack.
+        let size = if self.leaf && size <= RED_ZONE && !self.keeps_context() { 0 } else { size };
         let late = size <= CHECKED_LATE;
         if late && size > 0 {
             asm.sub_ri(Size::S64, sp, size as i32);
