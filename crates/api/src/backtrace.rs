@@ -354,7 +354,7 @@ mod tests {
         let wasm = wat::parse_str(
             r#"(module $m
                 (func $named (drop (i32.div_u (i32.const 1) (i32.const 0))))
-                (func (export "exported") unreachable)
+                (func (export "exported") (drop (i32.div_u (i32.const 1) (i32.const 0))))
                 (func (drop (i32.div_u (i32.const 1) (i32.const 0)))))"#,
         );
         let trace = at_divisions(&wasm.unwrap(), true);
@@ -366,8 +366,8 @@ mod tests {
             "error while executing at wasm backtrace:\n    0: {:>#6x} - m!named\n    1: {:>#6x} - m!exported\n    \
              2: {:>#6x} - m!<wasm function 2>",
             offset,
-            offset + 5,
-            offset + 13,
+            offset + 9,
+            offset + 18,
         );
         assert_eq!(trace.to_string(), expected);
     }
