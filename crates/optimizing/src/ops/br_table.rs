@@ -34,6 +34,9 @@ impl Translator<'_> {
             });
         }
         let index = self.pop();
+        // Here, because every label's block reads what is on the stack.
+        let arity = self.frame(table.default()).arity;
+        self.canonical_top(arity);
         // One block a distinct label: Cranelift splits edges by entry, and values would move in each.
         let mut blocks: HashMap<u32, Block> = HashMap::new();
         let mut labels = Vec::new();
