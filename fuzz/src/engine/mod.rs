@@ -136,9 +136,20 @@ engines! {
     "baseline, memories that move" (Ours(Tier::Baseline)) MachineNans Near ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Baseline).memory_reservation(0).memory_guard_size(0);
     });
+    "baseline, few registers" (Ours(Tier::Baseline)) MachineNans Near ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Baseline).baseline_machine(tenure::BaselineMachine::FewRegisters);
+    });
+    "baseline, plain machine" (Ours(Tier::Baseline)) MachineNans Near ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Baseline).baseline_machine(tenure::BaselineMachine::Plain);
+    });
     "baseline, canonical NaNs" (Ours(Tier::Baseline)) CanonicalNans Near ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Baseline).cranelift_nan_canonicalization(true);
     });
+    "baseline, canonical NaNs, explicit checks, plain machine" (Ours(Tier::Baseline)) CanonicalNans Exact
+        ours::Api::new(|config| {
+            config.strategy(tenure::Strategy::Baseline).baseline_machine(tenure::BaselineMachine::Plain);
+            config.cranelift_nan_canonicalization(true).signals_based_traps(false);
+        });
 }
 
 /// The proposals that modules may use, for wasmparser: those of the engines, which all have the same.

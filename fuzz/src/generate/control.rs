@@ -289,8 +289,16 @@ impl Body<'_> {
     /// Reads or writes memory inside of its bounds.
     fn memory(&mut self, stack: &mut Vec<Type>) {
         let ty = *self.rng.pick(&self.shape.types);
-        self.arrange(stack, &[Type::I32]);
-        self.emit("i32.const 0xfff0 i32.and");
+        if self.rng.chance(50) {
+            self.arrange(stack, &[Type::I32]);
+            self.emit("i32.const 0xfff0 i32.and");
+        } else {
+            // Bits above the address that must not be seen.
+            self.arrange(stack, &[Type::I64]);
+            self.emit("i64.const 0xffff_ffff_0000_fff0 i64.and i32.wrap_i64");
+            stack.pop();
+            stack.push(Type::I32);
+        }
         let offset = self.rng.below(16 - if ty == Type::V128 { 15 } else { 8 });
         if self.rng.chance(50) {
             stack.pop();

@@ -127,6 +127,14 @@ impl Body<'_> {
         if self.rng.chance(75) {
             return one;
         }
+        // The upper half of a register that holds an `i32` may have been left as it was, but must not be seen.
+        if self.rng.chance(40) {
+            match ty {
+                Type::I32 => return format!("(i32.wrap_i64 {})", self.pooled(Type::I64)),
+                Type::I64 => return format!("(i64.extend_i32_u {})", self.pooled(Type::I32)),
+                _ => {}
+            }
+        }
         let other = self.pooled(ty);
         match ty {
             Type::I32 => format!("(i32.sub {one} {other})"),
