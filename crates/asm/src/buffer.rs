@@ -5,7 +5,7 @@
 //! whatever the order of binds and uses.
 //!
 //! Instruction encoders write whole words with [`CodeBuffer::put`]: eight bytes are stored, and the length
-//! grows by as many as count. The buffer therefore always keeps at least one word of slack behind its end.
+//! grows by as many as count. The buffer therefore always keeps two words of slack behind its end.
 
 use std::fmt;
 
@@ -63,8 +63,10 @@ pub struct CodeBuffer {
     fixups: Vec<Fixup>,
 }
 
+/// What [`CodeBuffer::put2`] stores at once.
+const SLACK: usize = 16;
 /// What [`CodeBuffer::put`] stores at once.
-const SLACK: usize = 8;
+const WORD: usize = 8;
 const UNBOUND: usize = usize::MAX;
 
 /// A field that holds the distance from the end of its instruction to a label.
@@ -120,13 +122,34 @@ impl CodeBuffer {
     /// Appends the lowest `count` bytes of `word`, at most eight.
     #[inline]
     pub fn put(&mut self, word: u64, count: usize) {
-        debug_assert!(count <= SLACK, "{count} bytes do not come from one word");
-        let end = self.len + SLACK;
-        if end > self.bytes.len() {
+        debug_assert!(count <= WORD, "{count} bytes do not come from one word");
+        if self.len + SLACK > self.bytes.len() {
             self.grow();
         }
-        self.bytes[self.len..end].copy_from_slice(&word.to_le_bytes());
+        self.bytes[self.len..][..WORD].copy_from_slice(&word.to_le_bytes());
         self.len += count;
+    }
+
+    /// Appends the lowest bytes of two words: of the first at most seven, of the second at most eight.
+    #[inline]
+    pub fn put2(&mut self, first: u64, first_count: usize, second: u64, second_count: usize) {
+        debug_assert!(first_count < WORD && second_count <= WORD, "{first_count} and {second_count} bytes");
+        if self.len + SLACK > self.bytes.len() {
+            self.grow();
+        }
+        let room: &mut [u8] = &mut self.bytes[self.len..][..SLACK];
+        room[..WORD].copy_from_slice(&first.to_le_bytes());
+        // Below eight, as the mask tells the compiler.
+        room[first_count & (WORD - 1)..][..WORD].copy_from_slice(&second.to_le_bytes());
+        self.len += first_count + second_count;
+    }
+
+    /// Writes over what stands at `at`.
+    ///
+    /// # Panics
+    /// When that is not all code that was put.
+    pub fn overwrite(&mut self, at: usize, bytes: &[u8]) {
+        self.bytes[..self.len][at..][..bytes.len()].copy_from_slice(bytes);
     }
 
     /// Makes room for more than one word.
@@ -139,8 +162,8 @@ impl CodeBuffer {
 
     /// Appends bytes: data between code, or an instruction that has no method.
     pub fn put_bytes(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(SLACK) {
-            let mut word = [0; SLACK];
+        for chunk in bytes.chunks(WORD) {
+            let mut word = [0; WORD];
             word[..chunk.len()].copy_from_slice(chunk);
             self.put(u64::from_le_bytes(word), chunk.len());
         }
@@ -272,6 +295,20 @@ mod tests {
         assert_eq!(code[4..8], (-11i32 + 1).to_le_bytes());
         assert_eq!(code[8..11], [0xbb, 0xaa, 0]);
         assert_eq!(code[11], -12i8 as u8);
+    }
+
+    #[test]
+    fn words_in_pairs_and_bytes_over_others() {
+        let mut buffer = CodeBuffer::new();
+        for _ in 0..100 {
+            buffer.put2(0xff07_0605_0403_0201, 7, 0x100f_0e0d_0c0b_0a09, 8);
+            buffer.put2(0xaa, 0, 0xbb, 1);
+        }
+        buffer.overwrite(1599, &[0xcc]);
+        let code = buffer.finish().unwrap();
+        let once = [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 0xbb];
+        assert_eq!(code[..1599], once.repeat(100)[..1599]);
+        assert_eq!(code[1599..], [0xcc]);
     }
 
     #[test]

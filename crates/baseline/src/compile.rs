@@ -3,7 +3,6 @@
 use crate::func::{Buffers, FuncCompiler, Machine, NO_OFFSET};
 use crate::isa_x64::FEWEST_TEMPS;
 use crate::isa_x64::cpu::Cpu;
-use crate::isa_x64::prologue;
 use crate::stop::Stop;
 use std::sync::{Mutex, PoisonError};
 use tenure_abi::frame::FrameShape;
@@ -158,12 +157,11 @@ impl FuncCompiler<'_> {
             self.offset = NO_OFFSET;
             self.trap(Trap::StackOverflow);
         }
-        let prologue = self.prologue(size, overflow)?;
-        let start = prologue::ROOM - prologue.len();
+        let start = self.prologue(size, overflow)?;
         let align = self.write_constants(start);
         let bug = |error: tenure_asm::AsmError| CompileError::Bug(error.to_string());
         let code = self.b.asm.buffer.finish_in_place().map_err(bug)?;
-        let code = [&prologue, &code[prologue::ROOM..]].concat();
+        let code = code[start..].to_vec();
         let shift = |at: u32| at - start as u32;
         let relocs = self.b.relocs.iter().map(|reloc| Reloc { at: shift(reloc.at), ..*reloc });
         let traps = self.b.traps.iter().map(|site| TrapSite { code: shift(site.code), ..*site });

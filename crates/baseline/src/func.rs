@@ -26,6 +26,7 @@ use wasmparser::AbstractHeapType;
 #[derive(Default)]
 pub(crate) struct Buffers {
     pub asm: Assembler,
+    pub prologue: Assembler,
     pub locals: Vec<ValClass>,
     pub reads: Vec<u32>,
     pub values: Vec<Value>,
@@ -97,6 +98,8 @@ pub(crate) struct FuncCompiler<'a> {
     pub leaf: bool,
     /// Whether the frame's copy of `vmctx` is read.
     pub reads_context: bool,
+    /// Up to which end an access to memory 0 needs no check; see [`FuncCompiler::faulting_end`].
+    pub faulting: u64,
     /// Whether homes have room for a vector.
     pub wide_homes: bool,
     /// Whether there was a vector without room for it in its home.
@@ -152,6 +155,7 @@ impl<'a> FuncCompiler<'a> {
             region: 0,
             leaf: true,
             reads_context: false,
+            faulting: 0,
             wide_homes,
             starts_over: false,
             b: buffers,
@@ -173,7 +177,9 @@ impl<'a> FuncCompiler<'a> {
         self.b.reads.resize(self.b.locals.len(), 0);
         self.b.read_homes.resize(self.b.locals.len().div_ceil(64), 0);
         self.b.scan.run(code, items);
-        let memory_may_move = self.unit.module.mems.first().is_some_and(|_| self.plan(MemIdx(0)).may_move);
+        let has_memory = !self.unit.module.mems.is_empty();
+        let memory_may_move = has_memory && self.plan(MemIdx(0)).may_move;
+        self.faulting = if has_memory { self.faulting_end(MemIdx(0)) } else { 0 };
         let facts = Facts { locals: &self.b.locals, memory_may_move };
         if !self.pins {
             self.b.scan.loops.clear();

@@ -143,20 +143,32 @@ impl Regions {
     /// The pins of a loop in `around`.
     fn inner(&self, around: Region, this: Loop, facts: Facts<'_>) -> Region {
         let mut region = around;
+        // What each pin is worth in this loop.
+        let mut weights = [0; Reg::COUNT];
+        for used in &self.sorted {
+            if let Some(at) = region.items.iter().position(|&item| item == used.item.0) {
+                weights[at] = used.weight;
+            }
+        }
         let lost_cost = LOOP_PIN.saturating_add(LOST_CALL.saturating_mul(this.calls));
         for used in self.sorted.iter().filter(|used| used.weight >= LOOP_PIN) {
             if region.has(used.item) {
                 continue;
             }
-            let weight_in = |reg: Reg| {
-                let item = region.item(reg)?;
-                Some(self.sorted.iter().find(|other| other.item == item).map_or(0, |other| other.weight))
-            };
-            let best = registers(*used, this, facts, lost_cost, &KEPT_PINS)
-                .map(|reg| (weight_in(reg), reg))
-                .min_by_key(|&(weight, _)| weight);
-            let Some((weight, reg)) = best else { continue };
-            if weight.is_none_or(|weight| weight.saturating_add(LOOP_TAKES) <= used.weight) {
+            let least = used.weight - LOOP_TAKES.min(used.weight);
+            let mut best: Option<Reg> = None;
+            for reg in registers(*used, this, facts, lost_cost, &KEPT_PINS) {
+                if !region.pins.has(reg) {
+                    best = Some(reg);
+                    break;
+                }
+                let weight = weights[reg.0 as usize];
+                if weight <= least && best.is_none_or(|best| weight < weights[best.0 as usize]) {
+                    best = Some(reg);
+                }
+            }
+            if let Some(reg) = best {
+                weights[reg.0 as usize] = used.weight;
                 region.pin(reg, used.item, used.written || this.lossy);
             }
         }

@@ -43,7 +43,9 @@ pub(crate) struct Scan {
     pub complete: bool,
     /// Whether there are vector operators.
     pub vectors: bool,
+    /// Open loops around the innermost one.
     open: Vec<Open>,
+    innermost: Open,
     working: Vec<Use>,
     /// By item: its row in `working` for the innermost open loop that uses it.
     rows: Vec<u32>,
@@ -51,6 +53,7 @@ pub(crate) struct Scan {
 }
 
 /// A loop that has not ended.
+#[derive(Clone, Copy, Default)]
 struct Open {
     number: u32,
     /// Its rows in `working` begin here.
@@ -77,7 +80,8 @@ impl Scan {
         self.rows.clear();
         self.rows.resize(items, NO_ROW);
         self.vectors = false;
-        self.enter();
+        self.loops.push(Loop { parent: None, calls: 0, lossy: false, first: 0, count: 0 });
+        self.innermost = Open::default();
         self.complete = self.read(&mut Bytes { code, at: 0 }).is_some();
         if !self.complete {
             self.loops.clear();
@@ -92,14 +96,15 @@ impl Scan {
 
     fn enter(&mut self) {
         let number = self.loops.len() as u32;
-        let parent = self.open.last().map(|open| open.number);
+        let parent = Some(self.innermost.number);
         self.loops.push(Loop { parent, calls: 0, lossy: false, first: 0, count: 0 });
-        self.open.push(Open { number, from: self.working.len() as u32, calls: 0, lossy: false });
+        self.open.push(self.innermost);
+        self.innermost = Open { number, from: self.working.len() as u32, calls: 0, lossy: false };
     }
 
     /// Ends the innermost open loop. The end of the body ends the last.
     fn leave(&mut self) {
-        let Some(Open { number, from, calls, lossy }) = self.open.pop() else { return };
+        let Open { number, from, calls, lossy } = self.innermost;
         let from = from as usize;
         for used in &self.working[from..] {
             self.rows[used.item.0 as usize] = used.outer;
@@ -115,9 +120,9 @@ impl Scan {
         self.working.truncate(from);
         let row = &mut self.loops[number as usize];
         *row = Loop { calls, lossy, first: first as u32, count: count as u32, ..*row };
-        let Some(around) = self.open.last_mut() else { return };
-        around.calls = around.calls.saturating_add(calls.saturating_mul(INNER));
-        around.lossy |= lossy;
+        let Some(around) = self.open.pop() else { return };
+        let calls = around.calls.saturating_add(calls.saturating_mul(INNER));
+        self.innermost = Open { calls, lossy: around.lossy || lossy, ..around };
         for at in first..first + count {
             let Use { item, weight, written, .. } = self.uses[at];
             self.count(item, weight.saturating_mul(INNER), written);
@@ -128,23 +133,20 @@ impl Scan {
     fn count(&mut self, item: Item, weight: u32, written: bool) {
         // An index that is too large belongs to a body that is not valid.
         let Some(row) = self.rows.get_mut(item.0 as usize) else { return };
-        let from = self.open.last().map_or(0, |open| open.from);
-        if *row != NO_ROW && *row >= from {
-            let used = &mut self.working[*row as usize];
+        if *row >= self.innermost.from
+            && let Some(used) = self.working.get_mut(*row as usize)
+        {
             used.weight = used.weight.saturating_add(weight);
             used.written |= written;
             return;
         }
-        let outer = *row;
-        *row = self.working.len() as u32;
+        let outer = std::mem::replace(row, self.working.len() as u32);
         self.working.push(Use { item, weight, written, outer });
     }
 
     #[inline]
     fn call(&mut self) {
-        if let Some(open) = self.open.last_mut() {
-            open.calls = open.calls.saturating_add(1);
-        }
+        self.innermost.calls = self.innermost.calls.saturating_add(1);
     }
 
     /// Reads all operators. `None` when there is one that is not known here, or the bytes end too soon.
@@ -233,7 +235,7 @@ impl Scan {
         None
     }
 
-    #[inline]
+    #[inline(always)]
     fn access(&mut self, code: &mut Bytes<'_>) -> Option<()> {
         let align = code.number()?;
         if align & 0x40 == 0 || code.number()? == 0 {

@@ -71,11 +71,11 @@ fn compare(compiler: &BaselineCompiler, module: &Generated, seed: u64, tunables:
 }
 
 /// Makes the place of a trap that of the other tier, where that one is known to be less exact: it does not know
-/// every operator's place, and where it makes a load part of the arithmetic behind it, it names the arithmetic.
+/// every operator's place, and where it makes a load part of what is behind it, it names that.
 fn forgive(bytes: &[u8], found: &mut Option<u32>, expected: Option<u32>) {
     let is_access = |at: u32| matches!(bytes[at as usize], 0x28..=0x3e | 0xfd);
     match (*found, expected) {
-        (Some(at), Some(other)) if at < other && is_access(at) && !is_access(other) => *found = expected,
+        (Some(at), Some(other)) if at < other && is_access(at) => *found = expected,
         (_, None) => *found = None,
         _ => {}
     }

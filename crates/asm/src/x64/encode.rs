@@ -194,9 +194,9 @@ impl Assembler {
             Address::Base(base) => (base.number(), None),
             Address::Indexed(base, index, scale) => (base.number(), Some((index.number(), scale as u8))),
             Address::Label(label) => {
-                self.buffer.put(head | u64::from(modrm(0, reg, RIP)) << (8 * count), count + 1);
-                let (tail, count) = imm.behind(mem.disp, 4);
-                self.buffer.put(tail, count);
+                head |= u64::from(modrm(0, reg, RIP)) << (8 * count);
+                let (tail, tail_count) = imm.behind(mem.disp, 4);
+                self.buffer.put2(head, count + 1, tail, tail_count);
                 self.buffer.use_rel32(label, imm.count);
                 return;
             }
@@ -224,11 +224,8 @@ impl Assembler {
                 count += 1;
             }
         }
-        self.buffer.put(head, count);
-        let (tail, count) = imm.behind(mem.disp, disp_count);
-        if count > 0 {
-            self.buffer.put(tail, count);
-        }
+        let (tail, tail_count) = imm.behind(mem.disp, disp_count);
+        self.buffer.put2(head, count, tail, tail_count);
     }
 }
 

@@ -28,6 +28,18 @@ impl FuncCompiler<'_> {
         self.unit.tunables.memory_plan(self.unit.module.mem_type(memory))
     }
 
+    /// Up to which end of an access, counted from the index, nothing has to be checked: from there on, the highest
+    /// byte a 32-bit index reaches faults. 0 when everything has to be checked.
+    pub(crate) fn faulting_end(&self, memory: MemIdx) -> u64 {
+        let ty: &MemType = self.unit.module.mem_type(memory);
+        let plan = self.plan(memory);
+        let indices = u64::from(u32::MAX);
+        if !self.unit.tunables.signals || ty.is_64 || plan.reserved <= indices {
+            return 0;
+        }
+        plan.reserved.saturating_add(plan.guard) - indices
+    }
+
     /// Pops an index; the access of `bytes` bytes there, checked as far as faults do not.
     pub(crate) fn pop_access(&mut self, memarg: &MemArg, bytes: u32) -> Access {
         let memory = match memarg.target {
@@ -35,17 +47,9 @@ impl FuncCompiler<'_> {
             // No module with arrays becomes one of ours.
             MemArgTarget::Array(_) => MemIdx(0),
         };
-        let ty: &MemType = self.unit.module.mem_type(memory);
-        let plan = self.unit.tunables.memory_plan(ty);
         let end = memarg.offset.checked_add(u64::from(bytes));
-        // The highest byte a 32-bit index reaches.
-        let reach = end.and_then(|end| end.checked_add(u64::from(u32::MAX)));
-        let may_fault = self.unit.tunables.signals
-            && !ty.is_64
-            // The machine's pages divide the memory's.
-            && ty.page_size_log2 == 16
-            && plan.reserved > u64::from(u32::MAX)
-            && reach.is_some_and(|reach| reach <= plan.reserved.saturating_add(plan.guard));
+        let faulting = if memory == MemIdx(0) { self.faulting } else { self.faulting_end(memory) };
+        let may_fault = end.is_some_and(|end| end <= faulting);
         let index = self.pop();
         if may_fault
             && let Place::Const(bits) = index.place

@@ -29,9 +29,10 @@ impl FuncCompiler<'_> {
     }
 
     /// The prologue for a frame of `size` bytes. `overflow` is where a stack that is too small is a trap, from the
-    /// start of the buffer in which the body begins at [`ROOM`].
-    pub(crate) fn prologue(&mut self, size: u32, overflow: Option<usize>) -> Result<Vec<u8>, CompileError> {
-        let mut asm = Assembler::new();
+    /// start of the buffer in which the body begins at [`ROOM`]. Returns where the prologue begins there.
+    pub(crate) fn prologue(&mut self, size: u32, overflow: Option<usize>) -> Result<usize, CompileError> {
+        let mut asm = std::mem::take(&mut self.b.prologue);
+        asm.buffer.clear();
         let (sp, fp, scratch) = (general(RSP), general(RBP), general(SCRATCH));
         asm.push_r(fp);
         asm.mov_rr(Size::S64, fp, sp);
@@ -55,8 +56,8 @@ impl FuncCompiler<'_> {
                 asm.lea(Size::S64, general(RAX), Mem::new(sp, -(size as i32)));
                 asm.cmp_rm(Size::S64, general(RAX), limit);
             }
-            let label = asm.buffer.here();
-            asm.jcc(Cond::Below, label);
+            let somewhere = asm.buffer.here();
+            asm.jcc(Cond::Below, somewhere);
             check_at = Some(asm.offset());
         }
         if !late {
@@ -67,16 +68,19 @@ impl FuncCompiler<'_> {
             asm.mov_mr(Width::W64, frame(self.frame.saved_reg(number)), general(reg));
         }
         self.zero_homes(&mut asm);
-        let mut code = asm.finish().map_err(|error| CompileError::Bug(error.to_string()))?;
-        if code.len() > ROOM {
-            return Err(CompileError::Bug(format!("a prologue of {} bytes", code.len())));
-        }
+        asm.buffer.finish_in_place().map_err(|error| CompileError::Bug(error.to_string()))?;
+        let len = asm.offset();
+        let Some(start) = ROOM.checked_sub(len) else {
+            return Err(CompileError::Bug(format!("a prologue of {len} bytes")));
+        };
+        self.b.asm.buffer.overwrite(start, asm.buffer.bytes());
         if let (Some(end), Some(overflow)) = (check_at, overflow) {
-            let end_in_buffer = ROOM - code.len() + end;
-            let distance = overflow as i64 - end_in_buffer as i64;
-            code[end - 4..end].copy_from_slice(&(distance as i32).to_le_bytes());
+            let end = start + end;
+            let distance = (overflow as i64 - end as i64) as i32;
+            self.b.asm.buffer.overwrite(end - 4, &distance.to_le_bytes());
         }
-        Ok(code)
+        self.b.prologue = asm;
+        Ok(start)
     }
 
     /// Whether the frame holds `vmctx`.
