@@ -34,7 +34,9 @@ impl FuncCompiler<'_> {
         let ty: &MemType = self.unit.module.mem_type(memory);
         let plan = self.plan(memory);
         let indices = u64::from(u32::MAX);
-        if !self.unit.tunables.signals || ty.is_64 || plan.reserved <= indices {
+        // The machine's pages divide the memory's only where those are 64 KiB.
+        let has_guard = self.unit.tunables.signals && ty.page_size_log2 == 16;
+        if !has_guard || ty.is_64 || plan.reserved <= indices {
             return 0;
         }
         plan.reserved.saturating_add(plan.guard) - indices
