@@ -84,12 +84,12 @@ fn ours(seed: u64, nans: Nans, width: Width) -> Vec<&'static Row> {
 }
 
 fn judge_runs(engines: &Engines, generated: &Generated, seed: u64, choice: Choice) -> Verdict {
-    let Generated { wasm, nans, effort } = generated;
-    let actions = script::actions(wasm, seed, *effort);
-    let reference = reference(wasm, *nans);
-    let expected = run(engines, reference, wasm, &actions);
+    let Generated { modules, nans, effort } = generated;
+    let actions = script::actions(modules, seed, *effort);
+    let reference = reference(modules, *nans);
+    let expected = run(engines, reference, modules, &actions);
     for row in ours(seed, *nans, choice.width) {
-        let difference = match (&expected, run(engines, row, wasm, &actions)) {
+        let difference = match (&expected, run(engines, row, modules, &actions)) {
             (Err(_), Err(error)) if error.starts_with(PANIC) => Some(error),
             (Err(_), Err(_)) => None,
             (Ok(_), Err(error)) => Some(format!("refused: {error}")),
@@ -107,7 +107,7 @@ fn judge_runs(engines: &Engines, generated: &Generated, seed: u64, choice: Choic
     }
     for witness in ENGINES.iter().filter(|row| choice.witnesses && row.side == Side::Witness) {
         // It may lack a proposal.
-        let Ok(steps) = run(engines, witness, wasm, &actions) else { continue };
+        let Ok(steps) = run(engines, witness, modules, &actions) else { continue };
         if let Some(difference) = difference(&expected, &steps, Places::Near) {
             return Verdict::Witness(format!("{}, then {}: {difference}", reference.name, witness.name));
         }
@@ -116,9 +116,9 @@ fn judge_runs(engines: &Engines, generated: &Generated, seed: u64, choice: Choic
 }
 
 /// The engine that the others are compared with.
-fn reference(wasm: &[u8], nans: Nans) -> &'static Row {
+fn reference(modules: &[Vec<u8>], nans: Nans) -> &'static Row {
     // The specification's deterministic profile rounds twice, and so does Tenure; the peer rounds once.
-    let is_meant = match scan::has(wasm, scan::may_fuse) {
+    let is_meant = match modules.iter().any(|wasm| scan::has(wasm, scan::may_fuse)) {
         true => |row: &Row| row.side == Side::Ours(Tier::Optimizing) && row.places == Places::Exact,
         false => |row: &Row| row.side == Side::Reference,
     };
@@ -128,14 +128,14 @@ fn reference(wasm: &[u8], nans: Nans) -> &'static Row {
 
 const PANIC: &str = "panic: ";
 
-/// Everything that `row` does with `wasm`.
+/// Everything that `row` does with `modules`.
 ///
 /// # Errors
-/// Why it refuses the module, or what it panicked with.
-fn run(engines: &Engines, row: &Row, wasm: &[u8], actions: &[Action]) -> Result<Vec<Step>, String> {
+/// Why it refuses a module, or what it panicked with.
+fn run(engines: &Engines, row: &Row, modules: &[Vec<u8>], actions: &[Action]) -> Result<Vec<Step>, String> {
     let engine = engines.get(row);
     catch_unwind(AssertUnwindSafe(|| {
-        let mut program = engine.load(wasm)?;
+        let mut program = engine.load(modules)?;
         let mut steps = Vec::new();
         let mut step = |what: String, outcome: Outcome, program: &mut dyn crate::engine::Program| {
             let (mut items, trace) = (program.items(), program.take_trace());
@@ -150,8 +150,8 @@ fn run(engines: &Engines, row: &Row, wasm: &[u8], actions: &[Action]) -> Result<
         }
         for action in actions {
             let outcome = match action {
-                Action::Call { name, arguments } => program.call(name, arguments),
-                Action::Change { name, number } => program.change(name, *number),
+                Action::Call { of, name, arguments } => program.call(*of, name, arguments),
+                Action::Change { of, name, number } => program.change(*of, name, *number),
             };
             let outcome = step(format!("{action:?}"), outcome, &mut *program);
             if matches!(outcome, Outcome::Poison(_)) {
@@ -180,12 +180,13 @@ const LIMITS: &[&str] = &[
 ];
 
 fn judge_validity(engines: &Engines, generated: &Generated, seed: u64, choice: Choice) -> Verdict {
-    let Generated { wasm, effort, .. } = generated;
-    let expected = wasmparser::Validator::new_with_features(features()).validate_all(wasm);
+    let Generated { modules, effort, .. } = generated;
+    let validate = |wasm: &Vec<u8>| wasmparser::Validator::new_with_features(features()).validate_all(wasm);
+    let expected: Result<Vec<_>, _> = modules.iter().map(validate).collect();
     for row in ours(seed, Nans::Hidden, choice.width) {
         let engine = engines.get(row);
         let loaded = catch_unwind(AssertUnwindSafe(|| {
-            let mut program = engine.load(wasm)?;
+            let mut program = engine.load(modules)?;
             if *effort == Effort::Instance {
                 program.instantiate();
             }

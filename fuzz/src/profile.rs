@@ -1,6 +1,8 @@
 //! The profiles: what a seed means.
 
-use crate::generate::{Generated, Nans, control, hostile, invalid, references, signatures, single, smith};
+use crate::generate::{
+    Generated, Nans, control, hostile, invalid, linked, references, signatures, single, smith,
+};
 
 /// A way to turn seeds into modules.
 pub struct Profile {
@@ -34,6 +36,7 @@ profiles! {
     "bulk" "tables, segments, bulk operators" |seed| smith::generate(seed, Nans::Hidden, smith::bulk);
     "imports" "calls to and from the host" |seed| smith::generate(seed, Nans::Hidden, smith::imports);
     "big" "functions of thousands of operators" |seed| smith::generate(seed, Nans::Hidden, smith::big);
+    "linked" "two modules that share what they have" linked::generate;
     "references" "typed function references" references::generate;
     "signatures" "calls with many parameters and results" signatures::generate;
     "control" "values across blocks, loops, branches, calls" control::generate;

@@ -18,11 +18,11 @@ const EVERYTHING: Choice = Choice { width: Width::All, witnesses: true };
 pub fn replay(profile: &Profile, seed: u64, save: Option<&Path>, attempts: Option<u32>) -> Result<()> {
     let generated = module(profile, seed)?;
     if let Some(path) = save {
-        std::fs::write(path, &generated.wasm)
+        std::fs::write(path, last(&generated))
             .with_context(|| format!("{} cannot be written", path.display()))?;
     }
     if let (Some(path), Some(attempts)) = (save, attempts) {
-        match shrink(profile.name, seed, generated.wasm, path, attempts)? {
+        match shrink(profile.name, seed, last(&generated).to_vec(), path, attempts)? {
             Some(wasm) => {
                 println!("{}", wasmprinter::print_bytes(&wasm).unwrap_or_else(|error| error.to_string()))
             }
@@ -34,7 +34,7 @@ pub fn replay(profile: &Profile, seed: u64, save: Option<&Path>, attempts: Optio
     Ok(())
 }
 
-/// Runs the module in `file` as if `seed` had made it.
+/// Runs the module in `file` as if `seed` had made it, as the last if it makes several.
 ///
 /// # Errors
 /// When it cannot be read, or the seed has no module.
@@ -42,9 +42,16 @@ pub fn check(profile: &Profile, seed: u64, file: &Path) -> Result<()> {
     let wasm = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     // Binaries pass unchanged.
     let wasm = wat::parse_bytes(&wasm).map(Into::into).unwrap_or(wasm);
-    let generated = Generated { wasm, ..module(profile, seed)? };
+    let mut generated = module(profile, seed)?;
+    generated.modules.pop();
+    generated.modules.push(wasm);
     println!("{}", Report::End(Some(judge(&Engines::new(), &generated, seed, EVERYTHING))));
     Ok(())
+}
+
+/// The module that is looked at, if there are several.
+fn last(generated: &Generated) -> &[u8] {
+    generated.modules.last().map_or(&[], Vec::as_slice)
 }
 
 fn module(profile: &Profile, seed: u64) -> Result<Generated> {

@@ -14,6 +14,8 @@ use wasmparser::{ExternalKind, Parser, Payload, Validator};
 pub enum Action {
     /// It calls an exported function.
     Call {
+        /// Whose.
+        of: usize,
         /// Its name.
         name: String,
         /// What it is given.
@@ -21,6 +23,8 @@ pub enum Action {
     },
     /// It grows an exported memory or table, or writes to one or to a global.
     Change {
+        /// Whose.
+        of: usize,
         /// The export.
         name: String,
         /// What to do to it.
@@ -28,9 +32,24 @@ pub enum Action {
     },
 }
 
-/// The actions of `effort` on `wasm`, none if it is not valid.
-pub fn actions(wasm: &[u8], seed: u64, effort: Effort) -> Vec<Action> {
+/// The actions of `effort` on `modules`, which take turns; none on those that are not valid.
+pub fn actions(modules: &[Vec<u8>], seed: u64, effort: Effort) -> Vec<Action> {
     let Effort::Calls { exports, calls } = effort else { return Vec::new() };
+    let mut turns: Vec<_> = (modules.iter().enumerate())
+        .map(|(of, wasm)| actions_of(of, wasm, seed, exports, calls).into_iter())
+        .collect();
+    let mut actions = Vec::new();
+    loop {
+        let before = actions.len();
+        actions.extend(turns.iter_mut().filter_map(Iterator::next));
+        if actions.len() == before {
+            return actions;
+        }
+    }
+}
+
+/// The actions on module `of`, which is `wasm`.
+fn actions_of(of: usize, wasm: &[u8], seed: u64, exports: usize, calls: usize) -> Vec<Action> {
     let Exports { functions, others } = Exports::of(wasm).unwrap_or_default();
     let functions = &functions[..functions.len().min(exports)];
     let each = calls / functions.len().max(1);
@@ -41,10 +60,10 @@ pub fn actions(wasm: &[u8], seed: u64, effort: Effort) -> Vec<Action> {
         let count = if params.is_empty() { 2.min(each) } else { each };
         for _ in 0..count.max(1) {
             let arguments = params.iter().map(|&ty| lattice::any(&mut rng, ty)).collect();
-            actions.push(Action::Call { name: name.clone(), arguments });
+            actions.push(Action::Call { of, name: name.clone(), arguments });
             if !others.is_empty() && rng.chance(15) {
                 let (name, number) = (rng.pick(&others).clone(), rng.next());
-                actions.push(Action::Change { name, number });
+                actions.push(Action::Change { of, name, number });
             }
         }
     }

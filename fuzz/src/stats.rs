@@ -12,11 +12,14 @@ pub fn print(profile: &Profile, seeds: u64) {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for generated in bar.wrap_iter(0..seeds).filter_map(profile.generate) {
         modules += 1;
-        bytes += generated.wasm.len();
-        scan::operators(&generated.wasm, |operator| {
-            let text = format!("{operator:?}");
-            let name = text.split([' ', '{', '(']).next().unwrap_or_default();
-            *counts.entry(name.to_string()).or_default() += 1;
+        bytes += generated.modules.iter().map(Vec::len).sum::<usize>();
+        let all = generated.modules.iter();
+        all.for_each(|wasm| {
+            scan::operators(wasm, |operator| {
+                let text = format!("{operator:?}");
+                let name = text.split([' ', '{', '(']).next().unwrap_or_default();
+                *counts.entry(name.to_string()).or_default() += 1;
+            })
         });
     }
     let mean = bytes / modules.max(1) as usize;

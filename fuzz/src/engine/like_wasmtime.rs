@@ -1,5 +1,6 @@
 // Included once for each crate that has this interface, as `api`: that both take the same text is a test too.
 
+use crate::generate::FIRST;
 use crate::lattice;
 use crate::outcome::{self, Item, Outcome, TABLE_ELEMENTS};
 use crate::rng::Rng;
@@ -32,10 +33,12 @@ impl Api {
 }
 
 impl super::Engine for Api {
-    fn load(&self, wasm: &[u8]) -> Result<Box<dyn super::Program>, String> {
-        let module = Module::from_binary(&self.0, wasm).map_err(|error| format!("{error:#}"))?;
+    fn load(&self, modules: &[Vec<u8>]) -> Result<Box<dyn super::Program>, String> {
+        let modules: Result<Vec<_>, _> =
+            modules.iter().map(|wasm| Module::from_binary(&self.0, wasm)).collect();
+        let modules = modules.map_err(|error| format!("{error:#}"))?;
         let store = Store::new(&self.0, Host::default());
-        Ok(Box::new(Program { module, store, instance: None }))
+        Ok(Box::new(Program { modules, store, instances: Vec::new() }))
     }
 }
 
@@ -49,25 +52,32 @@ struct Host {
 }
 
 struct Program {
-    module: Module,
+    modules: Vec<Module>,
     store: Store<Host>,
-    instance: Option<Instance>,
+    /// Of as many modules as have one.
+    instances: Vec<Instance>,
 }
 
 impl super::Program for Program {
     fn instantiate(&mut self) -> Outcome {
-        self.instance = None;
+        self.instances.clear();
         self.store.data_mut().calls = 0;
-        let result = self.imports().and_then(|imports| {
-            let instance = Instance::new(&mut self.store, &self.module, &imports)?;
-            self.instance = Some(instance);
-            Ok(Vec::new())
-        });
-        ended(result)
+        for at in 0..self.modules.len() {
+            let result = self.imports(at).and_then(|imports| {
+                let instance = Instance::new(&mut self.store, &self.modules[at], &imports)?;
+                self.instances.push(instance);
+                Ok(Vec::new())
+            });
+            if result.is_err() {
+                return ended(result);
+            }
+        }
+        Outcome::Values(Vec::new())
     }
 
-    fn call(&mut self, name: &str, arguments: &[Value]) -> Outcome {
-        let Some(func) = self.instance.and_then(|instance| instance.get_func(&mut self.store, name)) else {
+    fn call(&mut self, of: usize, name: &str, arguments: &[Value]) -> Outcome {
+        let found = self.instances.get(of).and_then(|instance| instance.get_func(&mut self.store, name));
+        let Some(func) = found else {
             return Outcome::Error("no such function".to_string());
         };
         let mut lift = || {
@@ -80,19 +90,21 @@ impl super::Program for Program {
         ended(lift())
     }
 
-    fn change(&mut self, name: &str, number: u64) -> Outcome {
-        let found = self.instance.and_then(|instance| instance.get_export(&mut self.store, name));
+    fn change(&mut self, of: usize, name: &str, number: u64) -> Outcome {
+        let found = self.instances.get(of).and_then(|instance| instance.get_export(&mut self.store, name));
         let Some(found) = found else { return Outcome::Error("no such export".to_string()) };
         change(&mut self.store, found, number)
             .map_or_else(|error| Outcome::Error(error.to_string()), Outcome::Values)
     }
 
     fn items(&mut self) -> Vec<(String, Item)> {
-        let Some(instance) = self.instance else { return Vec::new() };
-        let names: Vec<String> = self.module.exports().map(|export| export.name().to_string()).collect();
         let mut items = Vec::new();
-        for name in names {
-            let item = match instance.get_export(&mut self.store, &name) {
+        let exports =
+            self.modules.iter().zip(&self.instances).enumerate().flat_map(|(at, (module, instance))| {
+                module.exports().map(move |export| (at, *instance, export.name()))
+            });
+        for (at, instance, name) in exports {
+            let item = match instance.get_export(&mut self.store, name) {
                 Some(Extern::Global(global)) => {
                     let value = global.get(&mut self.store);
                     Item::Global(lower(&self.store, &value))
@@ -111,7 +123,7 @@ impl super::Program for Program {
                 }
                 _ => continue,
             };
-            items.push((name, item));
+            items.push((format!("{at} {name}"), item));
         }
         items
     }
@@ -122,14 +134,21 @@ impl super::Program for Program {
 }
 
 impl Program {
-    /// Something for each import: functions that log their calls and return boundary values, globals with such
+    /// Something for each import of module `at`: what the first module exports, or functions that log their calls and return boundary values, globals with such
     /// values, memories and tables as small as may be.
-    fn imports(&mut self) -> Result<Vec<Extern>, api::Error> {
+    fn imports(&mut self, at: usize) -> Result<Vec<Extern>, api::Error> {
         let mut exports: Vec<String> =
-            self.module.exports().map(|export| export.name().to_string()).collect();
+            self.modules[at].exports().map(|export| export.name().to_string()).collect();
         exports.sort();
         let mut imports = Vec::new();
-        for import in self.module.imports() {
+        for import in self.modules[at].imports() {
+            if import.module() == FIRST
+                && let Some(first) = self.instances.first()
+                && let Some(found) = first.get_export(&mut self.store, import.name())
+            {
+                imports.push(found);
+                continue;
+            }
             // Not every engine keeps their order.
             let name = format!("{} {}", import.module(), import.name());
             let exports = exports.clone();

@@ -19,23 +19,23 @@ use crate::value::Value;
 
 /// Something that runs modules.
 pub trait Engine {
-    /// Makes `wasm` ready to run.
+    /// Makes `modules` ready to run in one store.
     ///
     /// # Errors
-    /// Why it refuses the module.
-    fn load(&self, wasm: &[u8]) -> Result<Box<dyn Program>, String>;
+    /// Why it refuses one.
+    fn load(&self, modules: &[Vec<u8>]) -> Result<Box<dyn Program>, String>;
 }
 
-/// A module in an engine, with a store of its own.
+/// Modules in an engine, with a store of their own.
 pub trait Program {
-    /// Makes an instance, the one that all else is about from here on.
+    /// Makes an instance of each, the ones that all else is about from here on.
     fn instantiate(&mut self) -> Outcome;
 
-    /// Calls the exported function `name`.
-    fn call(&mut self, name: &str, arguments: &[Value]) -> Outcome;
+    /// Calls the function `name` that module `of` exports.
+    fn call(&mut self, of: usize, name: &str, arguments: &[Value]) -> Outcome;
 
-    /// Grows the exported memory or table called `name`, or writes to it or to a global, as `number` says.
-    fn change(&mut self, name: &str, number: u64) -> Outcome;
+    /// Grows the memory or table `name` that module `of` exports, or writes to it or to a global, as `number` says.
+    fn change(&mut self, of: usize, name: &str, number: u64) -> Outcome;
 
     /// Every exported global, memory and table, in any order.
     fn items(&mut self) -> Vec<(String, Item)>;

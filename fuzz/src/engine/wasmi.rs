@@ -1,5 +1,6 @@
 //! wasmi: an interpreter that shares nothing with the compilers.
 
+use crate::generate::FIRST;
 use crate::lattice;
 use crate::outcome::{self, Item, Outcome, TABLE_ELEMENTS, Trap};
 use crate::rng::Rng;
@@ -22,10 +23,12 @@ impl Wasmi {
 }
 
 impl super::Engine for Wasmi {
-    fn load(&self, wasm: &[u8]) -> Result<Box<dyn super::Program>, String> {
-        let module = Module::new(&self.0, wasm).map_err(|error| error.to_string())?;
+    fn load(&self, modules: &[Vec<u8>]) -> Result<Box<dyn super::Program>, String> {
+        let modules: Result<Vec<_>, _> =
+            modules.iter().map(|wasm| Module::new(&self.0, wasm.as_slice())).collect();
+        let modules = modules.map_err(|error| format!("{error:#}"))?;
         let store = Store::new(&self.0, Host::default());
-        Ok(Box::new(Program { module, store, instance: None }))
+        Ok(Box::new(Program { modules, store, instances: Vec::new() }))
     }
 }
 
@@ -39,28 +42,35 @@ struct Host {
 }
 
 struct Program {
-    module: Module,
+    modules: Vec<Module>,
     store: Store<Host>,
-    instance: Option<Instance>,
+    /// Of as many modules as have one.
+    instances: Vec<Instance>,
 }
 
 impl super::Program for Program {
     fn instantiate(&mut self) -> Outcome {
-        self.instance = None;
+        self.instances.clear();
         self.store.data_mut().calls = 0;
-        let result = self.imports().and_then(|imports| {
-            self.instance = Some(Instance::new(&mut self.store, &self.module, &imports)?);
-            Ok(Vec::new())
-        });
-        match ended(result) {
-            // Segments that do not fit are errors of their own here.
-            Outcome::Error(_) => Outcome::Trap(Trap { kind: None, place: None }),
-            outcome => outcome,
+        for at in 0..self.modules.len() {
+            let result = self.imports(at).and_then(|imports| {
+                let instance = Instance::new(&mut self.store, &self.modules[at], &imports)?;
+                self.instances.push(instance);
+                Ok(Vec::new())
+            });
+            match ended(result) {
+                Outcome::Values(_) => {}
+                // Segments that do not fit are errors of their own here.
+                Outcome::Error(_) => return Outcome::Trap(Trap { kind: None, place: None }),
+                outcome => return outcome,
+            }
         }
+        Outcome::Values(Vec::new())
     }
 
-    fn call(&mut self, name: &str, arguments: &[Value]) -> Outcome {
-        let Some(func) = self.instance.and_then(|instance| instance.get_func(&self.store, name)) else {
+    fn call(&mut self, of: usize, name: &str, arguments: &[Value]) -> Outcome {
+        let found = self.instances.get(of).and_then(|instance| instance.get_func(&self.store, name));
+        let Some(func) = found else {
             return Outcome::Error("no such function".to_string());
         };
         let arguments: Vec<_> = arguments.iter().map(|&value| lift(&mut self.store, value)).collect();
@@ -70,17 +80,20 @@ impl super::Program for Program {
         ended(result.map(|()| results.iter().map(|value| lower(&self.store, value)).collect()))
     }
 
-    fn change(&mut self, name: &str, number: u64) -> Outcome {
-        let found = self.instance.and_then(|instance| instance.get_export(&self.store, name));
+    fn change(&mut self, of: usize, name: &str, number: u64) -> Outcome {
+        let found = self.instances.get(of).and_then(|instance| instance.get_export(&self.store, name));
         let Some(found) = found else { return Outcome::Error("no such export".to_string()) };
         change(&mut self.store, found, number)
             .map_or_else(|error| Outcome::Error(error.to_string()), Outcome::Values)
     }
 
     fn items(&mut self) -> Vec<(String, Item)> {
-        let Some(instance) = self.instance else { return Vec::new() };
         let mut items = Vec::new();
-        for export in self.module.exports() {
+        let exports =
+            self.modules.iter().zip(&self.instances).enumerate().flat_map(|(at, (module, instance))| {
+                module.exports().map(move |export| (at, *instance, export))
+            });
+        for (at, instance, export) in exports {
             let item = match instance.get_export(&self.store, export.name()) {
                 Some(Extern::Global(global)) => Item::Global(lower(&self.store, &global.get(&self.store))),
                 Some(Extern::Memory(memory)) => {
@@ -99,7 +112,7 @@ impl super::Program for Program {
                 }
                 _ => continue,
             };
-            items.push((export.name().to_string(), item));
+            items.push((format!("{at} {}", export.name()), item));
         }
         items
     }
@@ -110,13 +123,20 @@ impl super::Program for Program {
 }
 
 impl Program {
-    /// The same imports as the other engines get.
-    fn imports(&mut self) -> Result<Vec<Extern>, Error> {
+    /// For module `at`, the same imports as the other engines give.
+    fn imports(&mut self, at: usize) -> Result<Vec<Extern>, Error> {
         let mut exports: Vec<String> =
-            self.module.exports().map(|export| export.name().to_string()).collect();
+            self.modules[at].exports().map(|export| export.name().to_string()).collect();
         exports.sort();
         let mut imports = Vec::new();
-        for import in self.module.imports() {
+        for import in self.modules[at].imports() {
+            if import.module() == FIRST
+                && let Some(first) = self.instances.first()
+                && let Some(found) = first.get_export(&self.store, import.name())
+            {
+                imports.push(found);
+                continue;
+            }
             // Not every engine keeps their order.
             let name = format!("{} {}", import.module(), import.name());
             let exports = exports.clone();

@@ -95,7 +95,11 @@ pub fn generate(seed: u64) -> Option<Generated> {
     let shape = Shape { signatures, globals, types };
     let text = shape.module(&mut rng);
     let wasm = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    Some(Generated { wasm, nans: Nans::Hidden, effort: Effort::Calls { exports: 4, calls: 24 } })
+    Some(Generated {
+        modules: vec![wasm],
+        nans: Nans::Hidden,
+        effort: Effort::Calls { exports: 4, calls: 24 },
+    })
 }
 
 fn list(types: &[Type]) -> String {

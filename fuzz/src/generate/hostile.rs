@@ -84,7 +84,7 @@ pub fn generate(seed: u64) -> Option<Generated> {
             whole
         }
     };
-    Some(Generated { wasm, nans: Nans::Seen, effort: Effort::Instance })
+    Some(Generated { modules: vec![wasm], nans: Nans::Seen, effort: Effort::Instance })
 }
 
 /// A module of one function without parameters or results.

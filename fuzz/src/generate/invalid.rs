@@ -6,7 +6,8 @@ use crate::rng::Rng;
 /// A module of wasm-smith's, cut, changed, or with bodies that make no sense.
 pub fn generate(seed: u64) -> Option<Generated> {
     let mut rng = Rng::new(seed, "invalid");
-    let Generated { mut wasm, .. } = smith::generate(seed, Nans::Seen, smith::invalid)?;
+    let Generated { mut modules, .. } = smith::generate(seed, Nans::Seen, smith::invalid)?;
+    let mut wasm = modules.pop()?;
     match rng.below(10) {
         0 => {}
         1 => wasm.truncate(rng.below(wasm.len() + 1)),
@@ -20,7 +21,7 @@ pub fn generate(seed: u64) -> Option<Generated> {
             }
         }
     }
-    Some(Generated { wasm, nans: Nans::Seen, effort: Effort::Verdict })
+    Some(Generated { modules: vec![wasm], nans: Nans::Seen, effort: Effort::Verdict })
 }
 
 /// Changes `wasm` in one place, mostly behind the header.

@@ -4,20 +4,25 @@ pub mod control;
 pub mod hostile;
 pub mod invalid;
 mod operators;
+pub mod linked;
 pub mod references;
 pub mod signatures;
 pub mod single;
 pub mod smith;
 
-/// A module, and what may be done with it.
+/// Modules, and what may be done with them.
 pub struct Generated {
-    /// The module.
-    pub wasm: Vec<u8>,
+    /// The modules. What the last one imports from [`FIRST`] is exported by the first; everything else comes from the
+    /// host. Mostly there is one.
+    pub modules: Vec<Vec<u8>>,
     /// Whether the bits of its NaNs are seen.
     pub nans: Nans,
     /// How much of it is run.
     pub effort: Effort,
 }
+
+/// The name under which the first module's exports are imported.
+pub const FIRST: &str = "first";
 
 /// What a module lets be seen of the bits of NaNs, which the specification leaves open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

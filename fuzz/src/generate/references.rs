@@ -56,7 +56,11 @@ pub fn generate(seed: u64) -> Option<Generated> {
     let shape = shape(&mut rng);
     let text = shape.module(&mut rng);
     let wasm = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    Some(Generated { wasm, nans: Nans::Hidden, effort: Effort::Calls { exports: 12, calls: 36 } })
+    Some(Generated {
+        modules: vec![wasm],
+        nans: Nans::Hidden,
+        effort: Effort::Calls { exports: 12, calls: 36 },
+    })
 }
 
 fn shape(rng: &mut Rng) -> Shape {

@@ -39,7 +39,11 @@ pub fn generate(seed: u64) -> Option<Generated> {
     }
     let text = Shape { signatures, imports }.module(&mut rng);
     let wasm = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    Some(Generated { wasm, nans: Nans::Hidden, effort: Effort::Calls { exports: 9, calls: 36 } })
+    Some(Generated {
+        modules: vec![wasm],
+        nans: Nans::Hidden,
+        effort: Effort::Calls { exports: 9, calls: 36 },
+    })
 }
 
 /// Mostly a few types, at times dozens; of one kind or mixed.

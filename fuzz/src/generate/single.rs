@@ -64,7 +64,7 @@ pub fn generate(seed: u64) -> Option<Generated> {
         text.function(&mut rng, at, operator, &sources, nans);
     }
     let wasm = wat::parse_str(text.finish(&mut rng)).expect("the table of operators is right");
-    Some(Generated { wasm, nans, effort: Effort::Calls { exports: functions, calls } })
+    Some(Generated { modules: vec![wasm], nans, effort: Effort::Calls { exports: functions, calls } })
 }
 
 /// A module being written.

@@ -12,6 +12,15 @@ pub type Change = fn(&mut Config, &mut Rng);
 
 /// A module of the common shape as `change` leaves it; `None` for a seed whose bytes make none.
 pub fn generate(seed: u64, nans: Nans, change: Change) -> Option<Generated> {
+    generate_with(seed, nans, &mut |config, rng| change(config, rng))
+}
+
+/// As [`generate`].
+pub fn generate_with(
+    seed: u64,
+    nans: Nans,
+    change: &mut dyn FnMut(&mut Config, &mut Rng),
+) -> Option<Generated> {
     let mut rng = Rng::new(seed, "smith");
     let mut config = common(&mut rng);
     config.canonicalize_nans = nans == Nans::Hidden;
@@ -28,7 +37,7 @@ pub fn generate(seed: u64, nans: Nans, change: Change) -> Option<Generated> {
     }
     let wasm = module.to_bytes();
     let nans = if scan::has(&wasm, shows_nans) { Nans::Seen } else { nans };
-    Some(Generated { wasm, nans, effort })
+    Some(Generated { modules: vec![wasm], nans, effort })
 }
 
 /// Whether `operator` makes NaNs that wasm-smith does not make canonical.
@@ -177,6 +186,18 @@ pub fn imports(config: &mut Config, rng: &mut Rng) {
     config.max_imports = rng.between(1, 12);
     config.simd_enabled = rng.chance(50);
     config.tail_call_enabled = rng.chance(30);
+}
+
+/// What several modules have in common.
+pub fn shared(config: &mut Config, rng: &mut Rng) {
+    config.min_memories = 1;
+    config.min_tables = 1;
+    config.max_tables = 4;
+    config.min_funcs = 2;
+    config.simd_enabled = rng.chance(20);
+    config.tail_call_enabled = rng.chance(30);
+    config.memory64_enabled = rng.chance(20);
+    config.max_memories = rng.between(1, 3);
 }
 
 /// Functions of thousands of operators, for registers and branch distances.
