@@ -37,7 +37,7 @@ impl<'a> Body<'a> {
 
     /// The validator for this body and the body itself, so that one decode drives validation and translation:
     /// feed it every local declaration and operator in order, and call
-    /// [`FuncValidator::finish`] at the end.
+    /// its check of the end when they are through.
     pub fn into_validator(
         self,
         allocations: BodyAllocations,
