@@ -36,8 +36,8 @@ impl<'a> Body<'a> {
     }
 
     /// The validator for this body and the body itself, so that one decode drives validation and translation:
-    /// feed it every local declaration and operator in order, and call
-    /// its check of the end when they are through.
+    /// feed it every local declaration and operator in order, and have it
+    /// check the end when they are through.
     pub fn into_validator(
         self,
         allocations: BodyAllocations,

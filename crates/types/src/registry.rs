@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Most distinct types of one engine. The last id is below [`IN_GROUP`].
+/// Most distinct types of one engine. Ids leave the highest bit free.
 pub const MAX_TYPES: u32 = 1 << 20;
 
 /// Set in a [`TypeId`] of a [`RecGroup`] that means a position in the group itself.
