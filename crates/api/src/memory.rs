@@ -115,7 +115,7 @@ impl Memory {
     /// # Panics
     /// When the memory is of another store.
     pub fn data_ptr(&self, store: impl AsContext) -> *mut u8 {
-        handle::expect(store.as_context().0.runtime.memory(self.0)).base()
+        handle::expect(store.as_context().0.runtime.memory(self.0)).lend()
     }
 
     /// The size in bytes.

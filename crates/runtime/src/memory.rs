@@ -9,6 +9,7 @@ use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tenure_abi::vm::VmMem;
 use tenure_code::MemoryPlan;
 use tenure_sys::page_size;
@@ -33,7 +34,7 @@ pub struct MemInst {
     /// How often the store had entered a guest when it was made.
     made_at: u64,
     /// Whether the host may have written to it.
-    written: bool,
+    written: AtomicBool,
     /// Whether it is known that its content is still the first one.
     untouched: bool,
 }
@@ -78,7 +79,7 @@ impl MemInst {
             record,
             home: None,
             made_at: entries,
-            written: false,
+            written: AtomicBool::new(false),
             untouched: false,
         })
     }
@@ -99,6 +100,12 @@ impl MemInst {
         self.record.get().bytes
     }
 
+    /// First byte, for the host to read and write behind the store's back; valid until the memory grows or goes.
+    pub fn lend(&self) -> *mut u8 {
+        self.written.store(true, Ordering::Relaxed);
+        self.base()
+    }
+
     /// First byte; valid until the memory grows or goes.
     #[inline]
     pub fn base(&self) -> *mut u8 {
@@ -117,7 +124,7 @@ impl MemInst {
     /// The contents, to write.
     #[inline]
     pub fn data_mut(&mut self) -> &mut [u8] {
-        self.written = true;
+        *self.written.get_mut() = true;
         let vm = self.record.get();
         // SAFETY: as in `data`; the borrow is exclusive.
         unsafe { std::slice::from_raw_parts_mut(vm.base, vm.bytes) }
@@ -146,7 +153,7 @@ impl MemInst {
     /// Tells it, before it goes, how often its store has entered a guest by now: if never since it was made,
     /// and the host wrote nothing either, its content is still the first one.
     pub(crate) fn settle(&mut self, entries: u64) {
-        self.untouched = !self.written && self.made_at == entries;
+        self.untouched = !*self.written.get_mut() && self.made_at == entries;
     }
 
     /// The most bytes its type allows, if that says.

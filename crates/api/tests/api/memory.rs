@@ -131,3 +131,18 @@ fn what_cannot_be_had_is_an_error() {
     assert!(error.to_string().contains("threads proposal"), "{error}");
     Memory::new(&mut store, MemoryType::new(1, None)).unwrap();
 }
+
+#[test]
+fn what_the_host_writes_by_address_is_not_seen_by_the_next_memory() {
+    let engine = tenure::Engine::default();
+    let module = tenure::Module::new(&engine, r#"(module (memory (export "m") 1))"#).unwrap();
+    for _ in 0..3 {
+        let mut store = tenure::Store::new(&engine, ());
+        let instance = tenure::Instance::new(&mut store, &module, &[]).unwrap();
+        let memory = instance.get_memory(&mut store, "m").unwrap();
+        let first = memory.data_ptr(&store);
+        assert_eq!(memory.data(&store)[0], 0);
+        // SAFETY: the memory has a page, and nothing else uses the store.
+        unsafe { first.write(7) };
+    }
+}
