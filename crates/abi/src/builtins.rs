@@ -107,9 +107,15 @@ builtins! {
     ElemDrop elem_drop(elem: I32): [];
     /// The epoch's deadline has come: goes on to a new one, or traps.
     EpochReached epoch_reached(): [MayTrap];
+    /// The budget of function `func` is used up, at its entry (`place` is [`ENTRY`]) or at the start of the loop
+    /// of that number: the address of code that takes over (see `Compiler::compile_loop_entry`), or 0.
+    BudgetSpent budget_spent(func: I32, place: I32) -> I64: [];
     /// Raises the trap of a code: for code that does not rely on signals. Never returns.
     RaiseTrap raise_trap(code: I32): [MayTrap];
 }
+
+/// The place of [`Builtin::BudgetSpent`] that is no loop but the function's entry.
+pub const ENTRY: u32 = u32::MAX;
 
 /// A function of the host that compiled code calls without a stub, by the C convention and without `vmctx`:
 /// it cannot trap and looks at no frame. Its address stands behind the builtins' stubs.

@@ -8,6 +8,8 @@
 //! A walk starts at the last exit (or the fault) and ends at the entry stub's frame, both of which the
 //! store's context records.
 
+use crate::call_conv::{CallConv, Loc};
+
 /// Offset from the frame pointer at which the return address lies.
 pub const RETURN_ADDRESS: usize = 8;
 /// Offset from the frame pointer at which the caller's frame pointer lies.
@@ -19,4 +21,42 @@ pub struct FrameShape {
     /// Where the frame keeps `vmctx`, in bytes from the frame pointer (negative), when it does for as
     /// long as the frame lives.
     pub vmctx: Option<i32>,
+}
+
+/// Where a frame of the baseline tier keeps each local and operand: what code of another tier needs that takes
+/// over in the middle of a loop.
+///
+/// An `i32` or `f32` fills the low 4 bytes of its home, an `i64`, `f64` or function reference 8, a host
+/// reference 4, a vector 16.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Homes {
+    /// Bytes of a home: 8 or 16.
+    pub slot: i32,
+    /// Bytes from the frame pointer down to the first home.
+    pub fixed: i32,
+    /// How many locals there are, parameters included.
+    pub locals: u32,
+}
+
+impl Homes {
+    /// The home of `local`, from the frame pointer; `conv` is the function's.
+    #[inline]
+    pub fn local(&self, local: u32, conv: &CallConv) -> i32 {
+        if let Some(&(_, Loc::Stack(at))) = conv.args.get(local as usize) {
+            return 16 + at as i32;
+        }
+        self.own_local(local)
+    }
+
+    /// The home that a local would have if it were no argument on the stack.
+    #[inline]
+    pub fn own_local(&self, local: u32) -> i32 {
+        -self.fixed - self.slot * (local as i32 + 1)
+    }
+
+    /// The home of the operand at `height`, from the frame pointer.
+    #[inline]
+    pub fn operand(&self, height: u32) -> i32 {
+        -self.fixed - self.slot * (self.locals as i32 + height as i32 + 1)
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::ffi::c_void;
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicPtr, AtomicU64};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64};
 
 /// Where a function's code starts: one a function, shared by every instance of its module.
 ///
@@ -13,6 +13,11 @@ use std::sync::atomic::{AtomicPtr, AtomicU64};
 pub type CodeSlot = AtomicPtr<u8>;
 
 const _: () = assert!(size_of::<CodeSlot>() == 8);
+
+/// What a function may still execute in the baseline tier before it asks for better code, in bytes of
+/// WebAssembly: one a function, shared by every instance of its module. Code subtracts without a lock, so
+/// that threads may lose each other's counts.
+pub type Budget = AtomicI32;
 
 /// What one store shares with every piece of code that runs in it.
 #[repr(C)]

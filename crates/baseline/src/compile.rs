@@ -118,6 +118,7 @@ impl Worker {
             align,
             relocs,
             meta,
+            homes: None,
         };
         Ok(finished.map(func))
     }
@@ -171,6 +172,7 @@ impl FuncCompiler<'_> {
             traps: traps.collect(),
             offsets: offsets.collect(),
             call_sites: Vec::new(),
+            handovers: Vec::new(),
         };
         Ok((Finished { relocs: relocs.collect(), code, align }, meta))
     }

@@ -1,6 +1,7 @@
 //! One compiled function.
 
 use crate::{FuncMeta, Tier};
+use tenure_abi::frame::Homes;
 use tenure_types::FuncIdx;
 
 /// Machine code of one function, position-independent but for its relocations.
@@ -18,15 +19,29 @@ pub struct CompiledFunc {
     pub relocs: Vec<Reloc>,
     /// What is known of its instructions.
     pub meta: FuncMeta,
+    /// Where its frame keeps locals and operands, when another tier's code may go on with it at a loop.
+    pub homes: Option<Homes>,
 }
 
-/// Four bytes of code that are to hold the distance to a function's code slot.
+/// Four bytes of code that are to hold the distance to a cell of a function.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reloc {
     /// Where the four bytes lie, from the function's start.
     pub at: u32,
-    /// Whose slot; always a function that the module defines.
-    pub slot: FuncIdx,
-    /// The value is `address of the slot + addend - address of the four bytes`.
+    /// Which of the function's cells.
+    pub cell: Cell,
+    /// Whose cell; always a function that the module defines.
+    pub func: FuncIdx,
+    /// The value is `address of the cell + addend - address of the four bytes`.
     pub addend: i32,
+}
+
+/// What a module keeps in memory for each function that it defines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Cell {
+    /// Its [`CodeSlot`](tenure_abi::vm::CodeSlot).
+    Slot = 0,
+    /// Its [`Budget`](tenure_abi::vm::Budget).
+    Budget = 1,
 }

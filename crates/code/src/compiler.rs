@@ -3,6 +3,7 @@
 use crate::CompiledFunc;
 use std::fmt;
 use tenure_abi::CtxLayout;
+use tenure_abi::frame::Homes;
 use tenure_module::{Body, Module, ValidateError};
 use tenure_types::MemType;
 
@@ -44,6 +45,9 @@ pub struct Tunables {
     pub deterministic_relaxed_simd: bool,
     /// Whether functions and loops look at the engine's epoch.
     pub epochs: bool,
+    /// Whether code of the baseline tier counts what it executes against its function's budget, and asks the
+    /// runtime for better code when that is used up.
+    pub tiering: bool,
     /// Whether each frame keeps its `vmctx` where [`FrameShape`](tenure_abi::frame::FrameShape) says.
     pub keep_vmctx: bool,
 }
@@ -58,6 +62,7 @@ impl Default for Tunables {
             canonical_nans: false,
             deterministic_relaxed_simd: false,
             epochs: false,
+            tiering: false,
             keep_vmctx: false,
         }
     }
@@ -94,8 +99,35 @@ pub trait Compiler: Send + Sync {
     /// [`CompileError::Invalid`] when the body is not valid; the others say what is not possible.
     fn compile(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError>;
 
+    /// Compiles the code that takes over from a frame of the baseline tier at the start of a loop: a function
+    /// of type `(frame pointer: i64) -> the function's results`, which loads what it needs from the frame's
+    /// homes and goes on to the end of the function.
+    ///
+    /// # Errors
+    /// [`CompileError::Unsupported`] where a tier or a function does not do that; else as
+    /// [`Compiler::compile`].
+    fn compile_loop_entry(
+        &self,
+        unit: CompileUnit<'_>,
+        body: Body<'_>,
+        entry: LoopEntry,
+    ) -> Result<CompiledFunc, CompileError> {
+        let (_, _) = (unit, entry);
+        let offset = body.code.range().start;
+        Err(CompileError::Unsupported { what: "entering at a loop".to_string(), offset })
+    }
+
     /// What beyond the inputs decides the code: version and CPU features, for keys and headers.
     fn fingerprint(&self) -> String;
+}
+
+/// Where code of the optimizing tier takes over from a frame of the baseline tier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LoopEntry {
+    /// Which loop: its place among all `loop` operators of the body, from 0.
+    pub number: u32,
+    /// Where that frame keeps locals and operands.
+    pub homes: Homes,
 }
 
 /// Why a function was not compiled.

@@ -16,8 +16,8 @@ mod describe;
 pub mod wire;
 mod serialize;
 
-pub use compiled::{CompiledFunc, Reloc};
-pub use compiler::{CompileError, CompileUnit, Compiler, MemoryPlan, Tier, Tunables};
+pub use compiled::{Cell, CompiledFunc, Reloc};
+pub use compiler::{CompileError, CompileUnit, Compiler, LoopEntry, MemoryPlan, Tier, Tunables};
 pub use describe::{FuncCode, Stretch};
 pub use image::{CodeImage, FuncRange, ImageTooLarge};
 pub use meta::{CallSite, FuncMeta, TrapSite, WasmOffset};

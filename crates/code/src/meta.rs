@@ -18,6 +18,9 @@ pub struct FuncMeta {
     pub offsets: Vec<WasmOffset>,
     /// Return addresses at which something is known: a reference lives, an exception is caught.
     pub call_sites: Vec<CallSite>,
+    /// Return addresses at which the frame waits for other code of the same function to end in its stead: in
+    /// a backtrace it is no frame of its own.
+    pub handovers: Vec<u32>,
 }
 
 /// An instruction that traps, or may.
@@ -61,6 +64,11 @@ impl FuncMeta {
         let after = self.offsets.partition_point(|row| row.code <= code);
         let row = self.offsets[..after].last()?;
         (row.wasm != u32::MAX).then_some(row.wasm)
+    }
+
+    /// Whether a frame that returns to `code` has handed over to the code that it called.
+    pub fn is_handover(&self, code: u32) -> bool {
+        self.handovers.binary_search(&code).is_ok()
     }
 
     /// What is known of the return address `code`.

@@ -6,7 +6,7 @@
 //! from.
 
 use crate::wire::{Damaged, Reader, Writer};
-use crate::{CallSite, CodeImage, FuncMeta, FuncRange, Reloc, Tier, TrapSite, WasmOffset};
+use crate::{CallSite, Cell, CodeImage, FuncMeta, FuncRange, Reloc, Tier, TrapSite, WasmOffset};
 use tenure_abi::frame::FrameShape;
 use tenure_abi::handlers::Handler;
 use tenure_abi::stack_map::StackMap;
@@ -20,7 +20,8 @@ impl CodeImage {
         let mut last = 0;
         for reloc in &self.relocs {
             to.signed(i64::from(reloc.at) - last);
-            to.num(reloc.slot.0);
+            to.num(reloc.cell as u8);
+            to.num(reloc.func.0);
             to.signed(reloc.addend.into());
             last = reloc.at.into();
         }
@@ -48,7 +49,12 @@ impl CodeImage {
             last += i64::from(from.signed::<i32>()?);
             let at = u32::try_from(last).map_err(|_| from.damaged())?;
             from.check(at as usize + 4 <= text.len())?;
-            Ok(Reloc { at, slot: FuncIdx(from.num()?), addend: from.signed()? })
+            let cell = match from.num::<u8>()? {
+                0 => Cell::Slot,
+                1 => Cell::Budget,
+                _ => return Err(from.damaged()),
+            };
+            Ok(Reloc { at, cell, func: FuncIdx(from.num()?), addend: from.signed()? })
         })?;
         let mut end = 0_u32;
         let funcs = from.list(|from| {
@@ -71,7 +77,7 @@ impl CodeImage {
 // ORDER: the fields of a function's tables, in `write_meta` and `read_meta`.
 
 fn write_meta(meta: &FuncMeta, to: &mut Writer) {
-    let FuncMeta { frame: FrameShape { vmctx }, traps, offsets, call_sites } = meta;
+    let FuncMeta { frame: FrameShape { vmctx }, traps, offsets, call_sites, handovers } = meta;
     to.len(vmctx.iter().len());
     vmctx.iter().for_each(|&at| to.signed(at.into()));
 
@@ -100,6 +106,9 @@ fn write_meta(meta: &FuncMeta, to: &mut Writer) {
             to.num(handler.target);
         }
     }
+    to.len(handovers.len());
+    let mut rows = Rows::default();
+    handovers.iter().for_each(|&code| rows.write(code, to));
 }
 
 fn read_meta(from: &mut Reader<'_>, len: u32) -> Result<FuncMeta, Damaged> {
@@ -131,7 +140,9 @@ fn read_meta(from: &mut Reader<'_>, len: u32) -> Result<FuncMeta, Damaged> {
         })?;
         Ok(CallSite { code, stack_map, handlers: handlers.into() })
     })?;
-    Ok(FuncMeta { frame, traps, offsets, call_sites })
+    let mut rows = Rows::default();
+    let handovers = from.list(|from| rows.read(from, len))?;
+    Ok(FuncMeta { frame, traps, offsets, call_sites, handovers })
 }
 
 /// The first column of a table: offsets in the code, which never fall.
@@ -173,6 +184,7 @@ mod tests {
                 handlers: [Handler { tag: None, target: 4 }, Handler { tag: Some(TagIdx(7)), target: 0 }]
                     .into(),
             }],
+            handovers: vec![4, 5],
         };
         let funcs = vec![
             FuncRange { func: FuncIdx(1), tier: Tier::Optimizing, start: 0, len: 6, meta },
@@ -185,8 +197,8 @@ mod tests {
             },
         ];
         let relocs = vec![
-            Reloc { at: 16, slot: FuncIdx(1), addend: -4 },
-            Reloc { at: 1, slot: FuncIdx(2), addend: i32::MIN },
+            Reloc { at: 16, cell: Cell::Slot, func: FuncIdx(1), addend: -4 },
+            Reloc { at: 1, cell: Cell::Budget, func: FuncIdx(2), addend: i32::MIN },
         ];
         CodeImage { text: (0..20).collect(), funcs, relocs }
     }

@@ -93,9 +93,10 @@ pub(crate) fn conditions(fingerprint: &str, tunables: &Tunables, features: Featu
         canonical_nans,
         deterministic_relaxed_simd,
         epochs,
+        tiering,
         keep_vmctx,
     } = tunables;
-    let rows: [(&str, &dyn fmt::Display); 10] = [
+    let rows: [(&str, &dyn fmt::Display); 11] = [
         ("the version of tenure", &env!("CARGO_PKG_VERSION")),
         ("the compiler", &fingerprint),
         ("signals_based_traps", signals),
@@ -105,6 +106,7 @@ pub(crate) fn conditions(fingerprint: &str, tunables: &Tunables, features: Featu
         ("cranelift_nan_canonicalization", canonical_nans),
         ("relaxed_simd_deterministic", deterministic_relaxed_simd),
         ("epoch_interruption", epochs),
+        ("tiering", tiering),
         ("keep_vmctx", keep_vmctx),
     ];
     let mut all: Conditions =

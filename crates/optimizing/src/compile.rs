@@ -145,6 +145,7 @@ impl Worker {
         let (mut code, relocs) = metadata::bytes(func, compiled, &self.context.func.params)?;
         isa::cheapen_traps(&mut code, meta.traps.iter().map(|site| site.code as usize));
         Ok(CompiledFunc {
+            homes: None,
             func,
             tier: Tier::Optimizing,
             code,

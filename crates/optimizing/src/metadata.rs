@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use tenure_abi::frame::FrameShape;
 use tenure_abi::handlers::Handler;
 use tenure_abi::stack_map::StackMap;
-use tenure_code::{CallSite, CompileError, FuncMeta, Reloc, TrapSite, WasmOffset};
+use tenure_code::{CallSite, Cell, CompileError, FuncMeta, Reloc, TrapSite, WasmOffset};
 use tenure_types::{FuncIdx, TagIdx};
 
 /// The bytes of function `func`, and where they need the distance to a code slot.
@@ -33,7 +33,9 @@ pub(crate) fn bytes(
         };
         let (at, addend) = (reloc.offset, i32::try_from(reloc.addend));
         match (reloc.kind, callee, addend) {
-            (binemit::Reloc::X86GOTPCRel4, Some(slot), Ok(addend)) => relocs.push(Reloc { at, slot, addend }),
+            (binemit::Reloc::X86GOTPCRel4, Some(slot), Ok(addend)) => {
+                relocs.push(Reloc { at, cell: Cell::Slot, func: slot, addend })
+            }
             (binemit::Reloc::X86CallPCRel4, Some(callee), Ok(addend)) if callee == func => {
                 let distance = addend.wrapping_sub_unsigned(at).to_le_bytes();
                 let hole = bytes.get_mut(at as usize..).and_then(|bytes| bytes.first_chunk_mut());
@@ -53,6 +55,7 @@ fn left(reloc: &FinalizedMachReloc) -> CompileError {
 /// What is known of the code's instructions. Without `signals` no instruction traps.
 pub(crate) fn meta(code: &CompiledCode, signals: bool, vmctx: Option<StackSlot>) -> FuncMeta {
     FuncMeta {
+        handovers: Vec::new(),
         frame: FrameShape { vmctx: vmctx.and_then(|slot| frame_offset(code, slot)) },
         traps: if signals { traps(code) } else { Vec::new() },
         offsets: offsets(code),

@@ -20,7 +20,7 @@ fn own_functions_are_called_through_slots_and_imports_through_records() {
             (func $b call $import)
             (func $c return_call $a))"#,
     );
-    let slots = |at: usize| funcs[at].relocs.iter().map(|reloc| reloc.slot).collect::<Vec<_>>();
+    let slots = |at: usize| funcs[at].relocs.iter().map(|reloc| reloc.func).collect::<Vec<_>>();
     assert_eq!(slots(0), [FuncIdx(2), FuncIdx(2)]);
     assert_eq!(slots(1), []);
     assert_eq!(slots(2), [FuncIdx(1)]);

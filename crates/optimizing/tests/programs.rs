@@ -29,7 +29,7 @@ fn check(tunables: &Tunables) {
         for func in funcs {
             let func = func.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             for reloc in &func.relocs {
-                assert!(!module.is_imported_func(reloc.slot) && reloc.slot.at() < module.funcs.len());
+                assert!(!module.is_imported_func(reloc.func) && reloc.func.at() < module.funcs.len());
                 assert!(reloc.at as usize + 4 <= func.code.len());
             }
             assert!(tunables.signals || func.meta.traps.is_empty());

@@ -91,7 +91,7 @@ impl LoadedModule {
         let base = self.space.code_address(self.code_at) as i64;
         for reloc in &self.image.relocs {
             let at = reloc.at as usize;
-            let slot = self.module.body_index(reloc.slot).filter(|&slot| slot < self.module.defined_funcs());
+            let slot = self.module.body_index(reloc.func).filter(|&slot| slot < self.module.defined_funcs());
             let (Some(slot), Some(bytes)) = (slot, text.get_mut(at..at + 4)) else {
                 return Err(LoadError::Mismatch("a relocation outside the module"));
             };

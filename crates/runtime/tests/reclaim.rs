@@ -58,6 +58,7 @@ fn load(space: &Arc<CodeSpace>, types: &TypeRegistry, text: &str) -> Arc<LoadedM
         code: vec![0x0f, 0x0b],
         align: 16,
         relocs: Vec::new(),
+        homes: None,
         meta: FuncMeta::default(),
     });
     let image = CodeImage::link(funcs).unwrap();

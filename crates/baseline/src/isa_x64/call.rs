@@ -10,7 +10,7 @@ use tenure_abi::Builtin;
 use tenure_abi::call_conv::{Loc, VMCTX, ValClass};
 use tenure_abi::vm::{VmCtxHeader, VmFuncRef, VmImport, VmStore};
 use tenure_asm::x64::{Mem, Size, Width};
-use tenure_code::Reloc;
+use tenure_code::{Cell, Reloc};
 use tenure_types::{FuncIdx, Trap};
 
 /// Where a call finds the record of what it calls.
@@ -75,7 +75,7 @@ impl FuncCompiler<'_> {
     }
 
     fn slot_reloc(&mut self, slot: FuncIdx, at: usize) {
-        self.b.relocs.push(Reloc { at: at as u32, slot, addend: -4 });
+        self.b.relocs.push(Reloc { at: at as u32, cell: Cell::Slot, func: slot, addend: -4 });
     }
 
     /// Notes who calls, and loads the callee's context; where its code is found.
