@@ -27,8 +27,8 @@ pub struct VmStore {
     pub stack_limit: usize,
     /// Frame pointer of the innermost guest frame when it last left for the host.
     pub last_exit_fp: usize,
-    /// Address in that frame's function to which the host returns.
-    pub last_exit_pc: usize,
+    /// Where on the stack the address lies to which the host returns: in that frame's function.
+    pub last_exit_sp: usize,
     /// Frame pointer of the entry stub of the active call: where a stack walk ends. 0 when no call is active.
     pub entry_fp: usize,
     /// Stack pointer of that entry stub after it saved its registers: where a trap unwinds to.
@@ -70,8 +70,8 @@ impl VmStore {
     pub const STACK_LIMIT: i32 = offset_of!(VmStore, stack_limit) as i32;
     /// Offset of [`VmStore::last_exit_fp`].
     pub const LAST_EXIT_FP: i32 = offset_of!(VmStore, last_exit_fp) as i32;
-    /// Offset of [`VmStore::last_exit_pc`].
-    pub const LAST_EXIT_PC: i32 = offset_of!(VmStore, last_exit_pc) as i32;
+    /// Offset of [`VmStore::last_exit_sp`].
+    pub const LAST_EXIT_SP: i32 = offset_of!(VmStore, last_exit_sp) as i32;
     /// Offset of [`VmStore::entry_fp`].
     pub const ENTRY_FP: i32 = offset_of!(VmStore, entry_fp) as i32;
     /// Offset of [`VmStore::entry_sp`].
@@ -117,7 +117,7 @@ impl VmCtxHeader {
 pub struct VmHostCtx {
     /// The store's context, at the place where an instance's context has it.
     pub store: *mut VmStore,
-    /// What the exit stub calls.
+    /// What the exit stub calls, or jumps to.
     pub shim: HostShim,
     /// The closure, for the shim alone.
     pub env: *mut c_void,
@@ -125,13 +125,11 @@ pub struct VmHostCtx {
 
 /// The host's side of a host function: reads arguments from the array, writes results over them.
 ///
-/// Gets the function's own context and the caller's; returns null, or the store's context when the guest is
-/// to be abandoned (trap, error, panic: noted in the store). Never unwinds.
-pub type HostShim = unsafe extern "C" fn(
-    ctx: *mut VmHostCtx,
-    caller: *mut VmCtxHeader,
-    values: *mut crate::ValRaw,
-) -> *mut VmStore;
+/// Gets the function's own context and the caller's. Returns when the guest is to go on; when it is to be
+/// abandoned (trap, error, panic: noted in the store) it goes to the stub at [`VmStore::unwind`] instead.
+/// No panic ever leaves it.
+pub type HostShim =
+    unsafe extern "C" fn(ctx: *mut VmHostCtx, caller: *mut VmCtxHeader, values: *mut crate::ValRaw);
 
 impl VmHostCtx {
     /// Offset of [`VmHostCtx::store`].

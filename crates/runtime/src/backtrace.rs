@@ -39,19 +39,24 @@ impl Backtrace {
         let mut trace = Self::default();
         let vm = store.vm();
         // SAFETY: the store's own context.
-        let (exit, entry_fp) = unsafe { (((*vm).last_exit_pc, (*vm).last_exit_fp), (*vm).entry_fp) };
+        let (exit_fp, exit_sp, entry_fp) =
+            unsafe { ((*vm).last_exit_fp, (*vm).last_exit_sp, (*vm).entry_fp) };
         if entry_fp == 0 {
             return trace;
         }
-        let (pc, fp) = at.unwrap_or(exit);
-        trace.walk(store, pc, fp, entry_fp, at.is_some());
+        match at {
+            Some((pc, fp)) => trace.walk(store, pc, fp, entry_fp, true),
+            // SAFETY: the host that asks was called by this guest, and returns to it by that address.
+            None => trace.walk(store, unsafe { on_stack(exit_sp) }, exit_fp, entry_fp, false),
+        }
         let mut outer = store.outer;
         // SAFETY: the chain is of activations further out on this thread's stack, which are alive as long
         // as the calls that made them.
         while let Some(activation) = unsafe { outer.as_ref() } {
-            let Activation { exit_pc, exit_fp, entry_fp, .. } = *activation;
+            let Activation { exit_fp, exit_sp, entry_fp, .. } = *activation;
             if entry_fp != 0 {
-                trace.walk(store, exit_pc, exit_fp, entry_fp, false);
+                // SAFETY: as above; that host waits for a call further in.
+                trace.walk(store, unsafe { on_stack(exit_sp) }, exit_fp, entry_fp, false);
             }
             outer = activation.outer;
         }
@@ -67,10 +72,7 @@ impl Backtrace {
             exact = false;
             // SAFETY: every guest frame and every stub keeps the chain of frame pointers, which ends at the
             // entry stub's; these frames are still on the stack.
-            (pc, fp) = unsafe {
-                let fp = std::ptr::with_exposed_provenance::<usize>(fp);
-                (fp.byte_add(frame::RETURN_ADDRESS).read(), fp.byte_add(frame::CALLER_FP).read())
-            };
+            (pc, fp) = unsafe { (on_stack(fp + frame::RETURN_ADDRESS), on_stack(fp + frame::CALLER_FP)) };
         }
     }
 
@@ -105,6 +107,15 @@ impl Backtrace {
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
+}
+
+/// The word at `address`.
+///
+/// # Safety
+/// It lies in a frame that is still on this thread's stack.
+unsafe fn on_stack(address: usize) -> usize {
+    // SAFETY: the caller's promise; words of frames are aligned.
+    unsafe { std::ptr::with_exposed_provenance::<usize>(address).read() }
 }
 
 impl std::fmt::Debug for Backtrace {

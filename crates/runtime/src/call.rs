@@ -74,8 +74,8 @@ impl TrapInfo {
 /// What a store knew of the call that is active when another one goes in.
 pub(crate) struct Activation {
     pub outer: *const Activation,
-    pub exit_pc: usize,
     pub exit_fp: usize,
+    pub exit_sp: usize,
     pub entry_fp: usize,
     entry_sp: usize,
     caller: *mut VmCtxHeader,
@@ -154,8 +154,8 @@ unsafe fn call_nested(
         let vm = (*store).vm();
         let saved = Activation {
             outer: (*store).outer,
-            exit_pc: (*vm).last_exit_pc,
             exit_fp: (*vm).last_exit_fp,
+            exit_sp: (*vm).last_exit_sp,
             entry_fp: (*vm).entry_fp,
             entry_sp: (*vm).entry_sp,
             caller: (*vm).caller,
@@ -163,8 +163,8 @@ unsafe fn call_nested(
         (*store).outer = &raw const saved;
         let status = run(store, funcref, entry, values);
         (*store).outer = saved.outer;
-        (*vm).last_exit_pc = saved.exit_pc;
         (*vm).last_exit_fp = saved.exit_fp;
+        (*vm).last_exit_sp = saved.exit_sp;
         (*vm).entry_fp = saved.entry_fp;
         (*vm).entry_sp = saved.entry_sp;
         (*vm).caller = saved.caller;
@@ -233,9 +233,24 @@ fn prepare_thread() -> usize {
     lowest
 }
 
+/// Abandons the guest that has called a host function: goes on in the host that called the guest, which finds
+/// what [`Store::abandon`] noted.
+///
+/// # Safety
+/// `vm` is the context of a store whose guest waits for the shim that calls this. No frame from the shim's down to
+/// here has anything left to drop: they are never returned to.
+pub unsafe fn unwind(vm: *mut VmStore) -> ! {
+    // SAFETY: the context names the stub that leaves for the entry's caller, which takes the context in its first
+    // argument and any stack. By the caller's promise nothing that lies between is owed a visit.
+    unsafe {
+        let stub = std::mem::transmute::<usize, unsafe extern "C" fn(*mut VmStore) -> !>((*vm).unwind);
+        stub(vm)
+    }
+}
+
 impl Store {
     /// Notes why the guest that is calling is to be abandoned: for the shim of a host function, which then
-    /// returns the store's context.
+    /// calls [`unwind`].
     pub fn abandon(&mut self, why: Abandon) {
         self.abandoned = Some(why);
     }

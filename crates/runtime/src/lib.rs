@@ -59,7 +59,7 @@ mod vm_ctx;
 
 pub use addr::{Addr, FuncAddr, GlobalAddr, Handle, HandleError, InstAddr, MemAddr, StoreId, TableAddr};
 pub use backtrace::{Backtrace, Frame};
-pub use call::{Abandon, EntryStub, TrapInfo};
+pub use call::{Abandon, EntryStub, TrapInfo, unwind};
 pub use code_space::{CodeSpace, LoadError, SigStubs};
 pub use func::{FuncInst, HostFunc};
 pub use global::GlobalInst;

@@ -94,7 +94,7 @@ impl Store {
         let vm = Box::leak(Box::new(VmStore {
             stack_limit: 0,
             last_exit_fp: 0,
-            last_exit_pc: 0,
+            last_exit_sp: 0,
             entry_fp: 0,
             entry_sp: 0,
             caller: std::ptr::null_mut(),

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tenure_abi::ValRaw;
-use tenure_abi::vm::{VmCtxHeader, VmHostCtx, VmStore};
+use tenure_abi::vm::{VmCtxHeader, VmHostCtx};
 use tenure_code::{CodeImage, CompiledFunc, FuncMeta, Tier, Tunables};
 use tenure_runtime::{
     CodeSpace, Extern, FuncInst, GlobalInst, Handle, HostFunc, LoadedModule, MemInst, ModuleInst, Store,
@@ -96,9 +96,7 @@ impl Engine {
     }
 }
 
-unsafe extern "C" fn shim(_: *mut VmHostCtx, _: *mut VmCtxHeader, _: *mut ValRaw) -> *mut VmStore {
-    std::ptr::null_mut()
-}
+unsafe extern "C" fn shim(_: *mut VmHostCtx, _: *mut VmCtxHeader, _: *mut ValRaw) {}
 
 struct CountsDrops(Arc<AtomicUsize>);
 

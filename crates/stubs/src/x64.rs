@@ -2,7 +2,6 @@
 
 use tenure_abi::ValRaw;
 use tenure_abi::call_conv::{CallConv, Loc, ValClass};
-use tenure_abi::frame;
 use tenure_abi::vm::{VmCtxHeader, VmHostCtx, VmStore};
 use tenure_asm::x64::{Assembler, Cond, Gpr, Mem, Size, Width, Xmm};
 use tenure_types::FuncType;
@@ -113,11 +112,22 @@ fn leave_entry(asm: &mut Assembler) {
 /// The exit stub for host functions of type `ty`: guest code calls it as it calls a guest function, with a
 /// [`VmHostCtx`] for `vmctx`.
 ///
-/// Records the exit, puts the arguments in an array on its own frame, calls the shim with (context, caller,
-/// array), and returns the results that the shim wrote there; unwinds when the shim says so.
+/// Notes the exit, puts the arguments in an array on its own frame, calls the shim with (context, caller,
+/// array), and returns the results that the shim wrote there. Without arguments and results there is nothing to
+/// do after the shim: it gets the guest's return address, and this stub has no frame.
 pub fn exit(ty: &FuncType) -> Vec<u8> {
     let conv = CallConv::new(ty);
     let count = conv.args.len().max(conv.results.len()) as i32;
+    let shim = Mem::new(Gpr::RDI, VmHostCtx::SHIM);
+    if count == 0 {
+        let mut asm = Assembler::new();
+        note_exit(&mut asm, VmHostCtx::STORE);
+        asm.mov_rm(Size::S64, Gpr::RSI, Mem::new(SCRATCH, VmStore::CALLER));
+        // An empty array, aligned as the others are.
+        asm.lea(Size::S64, Gpr::RDX, Mem::new(Gpr::RSP, 8));
+        asm.jmp_m(shim);
+        return finish(asm);
+    }
     // [rbp-16] the results pointer, if there is one, and the array below, all 16-aligned.
     let area_at = Mem::new(Gpr::RBP, -16);
     let area = if conv.results_pointer.is_some() { 16 } else { 0 };
@@ -139,10 +149,7 @@ pub fn exit(ty: &FuncType) -> Vec<u8> {
     }
     asm.mov_rm(Size::S64, Gpr::RSI, Mem::new(SCRATCH, VmStore::CALLER));
     asm.mov_rr(Size::S64, Gpr::RDX, Gpr::RSP);
-    asm.call_m(Mem::new(Gpr::RDI, VmHostCtx::SHIM));
-    let abandon = asm.new_label();
-    asm.test_rr(Size::S64, Gpr::RAX, Gpr::RAX);
-    asm.jcc(Cond::NotEqual, abandon);
+    asm.call_m(shim);
     if conv.results_pointer.is_some() {
         asm.mov_rm(Size::S64, SCRATCH, area_at);
     }
@@ -163,15 +170,12 @@ pub fn exit(ty: &FuncType) -> Vec<u8> {
         // A type has at most 1,000 parameters of at most 16 bytes.
         Err(_) => unreachable!("{} bytes of stack arguments", conv.stack_bytes),
     }
-    asm.bind(abandon);
-    asm.mov_rr(Size::S64, Gpr::RDI, Gpr::RAX);
-    asm.jmp_m(Mem::new(Gpr::RDI, VmStore::UNWIND));
     finish(asm)
 }
 
 /// The stub of a builtin whose code is at `target`: called by the C convention with `vmctx` first.
 ///
-/// Records the exit, calls the target with the same arguments, and returns its value; unwinds when the
+/// Notes the exit, calls the target with the same arguments, and returns its value; unwinds when the
 /// status beside the value is not 0.
 pub fn builtin(target: usize) -> Vec<u8> {
     let store_at = Mem::new(Gpr::RBP, -8);
@@ -192,17 +196,21 @@ pub fn builtin(target: usize) -> Vec<u8> {
     finish(asm)
 }
 
-/// Makes a frame of `bytes` and records where the guest left. Leaves the store's context in the scratch
+/// Notes where the guest left, and makes a frame of `bytes`. Leaves the store's context in the scratch
 /// register; every argument register keeps its value.
 fn enter_host(asm: &mut Assembler, store_offset: i32, bytes: i32) {
+    note_exit(asm, store_offset);
     asm.push_r(Gpr::RBP);
     asm.mov_rr(Size::S64, Gpr::RBP, Gpr::RSP);
     asm.sub_ri(Size::S64, Gpr::RSP, bytes);
+}
+
+/// Notes where the guest left: its frame pointer, and where the return address is, which is on top. Leaves the
+/// store's context in the scratch register.
+fn note_exit(asm: &mut Assembler, store_offset: i32) {
     asm.mov_rm(Size::S64, SCRATCH, Mem::new(Gpr::RDI, store_offset));
-    asm.mov_rm(Size::S64, Gpr::RAX, Mem::new(Gpr::RBP, frame::RETURN_ADDRESS as i32));
-    asm.mov_mr(Width::W64, Mem::new(SCRATCH, VmStore::LAST_EXIT_PC), Gpr::RAX);
-    asm.mov_rm(Size::S64, Gpr::RAX, Mem::new(Gpr::RBP, frame::CALLER_FP as i32));
-    asm.mov_mr(Width::W64, Mem::new(SCRATCH, VmStore::LAST_EXIT_FP), Gpr::RAX);
+    asm.mov_mr(Width::W64, Mem::new(SCRATCH, VmStore::LAST_EXIT_FP), Gpr::RBP);
+    asm.mov_mr(Width::W64, Mem::new(SCRATCH, VmStore::LAST_EXIT_SP), Gpr::RSP);
 }
 
 fn gpr(number: u8) -> Gpr {

@@ -8,7 +8,7 @@ use std::any::Any;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use tenure_abi::vm::{HostShim, VmCtxHeader, VmHostCtx, VmStore};
+use tenure_abi::vm::{HostShim, VmCtxHeader, VmHostCtx};
 use tenure_runtime::{Abandon, Addr, HostFunc};
 use tenure_types::FuncType as CoreFuncType;
 
@@ -119,8 +119,7 @@ unsafe extern "C" fn typed_shim<T, Params, R, F>(
     ctx: *mut VmHostCtx,
     caller: *mut VmCtxHeader,
     values: *mut tenure_abi::ValRaw,
-) -> *mut VmStore
-where
+) where
     T: 'static,
     Params: WasmTyList,
     R: WasmRet,
@@ -153,8 +152,7 @@ unsafe extern "C" fn cells_shim<T, F>(
     ctx: *mut VmHostCtx,
     caller: *mut VmCtxHeader,
     values: *mut tenure_abi::ValRaw,
-) -> *mut VmStore
-where
+) where
     T: 'static,
     F: Fn(Caller<'_, T>, &mut [Cell]) -> Result<()> + Send + Sync + 'static,
 {
@@ -177,18 +175,17 @@ unsafe fn cells<'a>(values: *mut tenure_abi::ValRaw, count: usize) -> &'a mut [C
     unsafe { std::slice::from_raw_parts_mut(values.cast(), count) }
 }
 
-/// Runs a shim's body with its caller. Errors and panics end the guest: they are noted, and the store's
-/// context returned.
+/// Runs a shim's body with its caller. Errors and panics end the guest: they are noted, and this does not return.
 ///
 /// # Safety
 /// `ctx` is a live host function's context in a `Store<T>` whose call waits for this to return; `caller` is
-/// null or a live context of the same store.
+/// null or a live context of the same store. The shim has nothing left to drop.
 #[inline]
 unsafe fn run<T: 'static>(
     ctx: *mut VmHostCtx,
     caller: *mut VmCtxHeader,
     body: impl FnOnce(&mut Caller<'_, T>) -> Result<()>,
-) -> *mut VmStore {
+) {
     // SAFETY: the call that is active noted the whole store in its context; its type is the caller's promise,
     // and it is lent to host functions until they return.
     let store = unsafe { &mut *(*(*ctx).store).host.cast::<StoreInner<T>>() };
@@ -197,20 +194,19 @@ unsafe fn run<T: 'static>(
     let mut caller = Caller { store: StoreContextMut(store), instance };
     let outcome = catch_unwind(AssertUnwindSafe(|| body(&mut caller)));
     match outcome {
-        Ok(Ok(())) => std::ptr::null_mut(),
+        Ok(Ok(())) => return,
         Ok(Err(error)) => fail(caller.store.0, error),
-        Err(payload) => {
-            caller.store.0.runtime.abandon(Abandon::Panic(payload));
-            caller.store.0.runtime.vm()
-        }
+        Err(payload) => caller.store.0.runtime.abandon(Abandon::Panic(payload)),
     }
+    // SAFETY: the guest of this store waits for the shim. The closure and its outcome were used up above, and what
+    // else lives here and in the shim are references.
+    unsafe { tenure_runtime::unwind(caller.store.0.runtime.vm()) }
 }
 
 /// Notes a host function's error, with the guest's backtrace unless it has one from further in.
 #[cold]
-fn fail<T>(store: &mut StoreInner<T>, error: Error) -> *mut VmStore {
+fn fail<T>(store: &mut StoreInner<T>, error: Error) {
     let trace = store.runtime.config().backtraces.then(|| store.runtime.backtrace());
     let error = WasmBacktrace::attach(&store.engine, error, trace);
     store.runtime.abandon(Abandon::Host(Box::new(error)));
-    store.runtime.vm()
 }

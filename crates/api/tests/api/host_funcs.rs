@@ -175,13 +175,7 @@ fn a_panic_resumes_at_the_caller_and_the_store_works_afterwards() {
         let dropped = Arc::new(AtomicU32::new(0));
         let counter = dropped.clone();
         let panics = Func::wrap(&mut store, move |value: u32| -> u32 {
-            struct Guard(Arc<AtomicU32>);
-            impl Drop for Guard {
-                fn drop(&mut self) {
-                    self.0.fetch_add(1, Relaxed);
-                }
-            }
-            let _guard = Guard(counter.clone());
+            let _counts = CountsDrops(counter.clone());
             assert!(value < 5, "{value} is too much");
             value
         });
@@ -193,6 +187,60 @@ fn a_panic_resumes_at_the_caller_and_the_store_works_afterwards() {
             assert_eq!(dropped.load(Relaxed), 2 * at, "the host's own frames are unwound");
         }
         assert_eq!(panic_of(|| panics.call(&mut store, &[Val::I32(6)], &mut [Val::I32(0)])), "6 is too much");
+    }
+}
+
+#[test]
+fn functions_of_every_shape_can_fail() {
+    use ValType::{F64, I32, I64};
+    let many = || [I32, I64, F64].into_iter().cycle().take(30);
+    for (name, engine) in engines() {
+        for (params, results) in [(0, 0), (1, 0), (0, 1), (3, 2), (30, 0), (0, 30), (30, 30)] {
+            let ty = FuncType::new(&engine, many().take(params), many().take(results));
+            let dropped = Arc::new(AtomicU32::new(0));
+            let counter = dropped.clone();
+            let mut store = Store::new(&engine, 0);
+            let fails = Func::new(&mut store, ty.clone(), move |caller: Caller<'_, u32>, _, _| {
+                let _counts = CountsDrops(counter.clone());
+                match *caller.data() {
+                    0 => Ok(()),
+                    1 => Err(Error::new(OurError(1))),
+                    _ => panic!("we give up"),
+                }
+            });
+            let list = |word, types: &mut dyn Iterator<Item = ValType>| {
+                types.fold(String::new(), |list, ty| format!("{list} ({word} {ty})"))
+            };
+            let wat_type = list("param", &mut ty.params()) + &list("result", &mut ty.results());
+            let args = (0..params).map(|at| format!("(local.get {at})")).collect::<String>();
+            let instance = around(&mut store, fails, &wat_type, &args);
+            let run = instance.get_func(&mut store, "run").unwrap();
+            let args: Vec<_> = ty.params().map(|ty| Val::default_for_ty(&ty).unwrap()).collect();
+            let mut values: Vec<_> = ty.results().map(|ty| Val::default_for_ty(&ty).unwrap()).collect();
+            for round in 0..3 {
+                *store.data_mut() = 1;
+                let error = run.call(&mut store, &args, &mut values).unwrap_err();
+                assert_eq!(error.downcast_ref::<OurError>(), Some(&OurError(1)), "{name}: {wat_type}");
+                let trace = error.downcast_ref::<WasmBacktrace>().unwrap();
+                let frames: Vec<_> = trace.frames().iter().map(|frame| frame.func_name().unwrap()).collect();
+                assert_eq!(frames, ["run"], "{name}: {wat_type}");
+                *store.data_mut() = 2;
+                let text = panic_of(|| run.call(&mut store, &args, &mut values));
+                assert_eq!(text, "we give up", "{name}: {wat_type}");
+                *store.data_mut() = 0;
+                run.call(&mut store, &args, &mut values).unwrap();
+                assert_eq!(dropped.load(Relaxed), 3 * (round + 1), "{name}: {wat_type}");
+            }
+        }
+    }
+}
+
+/// Counts how often its like was dropped.
+struct CountsDrops(Arc<AtomicU32>);
+
+impl Drop for CountsDrops {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Relaxed);
     }
 }
 

@@ -180,7 +180,7 @@ unsafe extern "C" fn record(
     ctx: *mut tenure_abi::vm::VmHostCtx,
     caller: *mut tenure_abi::vm::VmCtxHeader,
     values: *mut ValRaw,
-) -> *mut tenure_abi::vm::VmStore {
+) {
     assert!(!caller.is_null(), "the caller is noted");
     // SAFETY: the closure of the functions made above is their type.
     let ty = unsafe { &*(*ctx).env.cast::<FuncType>() };
@@ -196,7 +196,6 @@ unsafe extern "C" fn record(
         // SAFETY: the array has room for all results.
         unsafe { *values.add(at) = value };
     }
-    std::ptr::null_mut()
 }
 
 /// The bits of a value of type `ty`.
