@@ -9,6 +9,7 @@
 //! store's context records.
 
 use crate::call_conv::{CallConv, Loc};
+use tenure_types::{FuncType, ValType};
 
 /// Offset from the frame pointer at which the return address lies.
 pub const RETURN_ADDRESS: usize = 8;
@@ -21,6 +22,12 @@ pub struct FrameShape {
     /// Where the frame keeps `vmctx`, in bytes from the frame pointer (negative), when it does for as
     /// long as the frame lives.
     pub vmctx: Option<i32>,
+}
+
+/// The type of code that takes over from a frame of a function of type `ty`: it takes the frame's pointer, and
+/// returns the function's results in its stead.
+pub fn loop_entry_type(ty: &FuncType) -> FuncType {
+    FuncType::new([ValType::I64], ty.results())
 }
 
 /// Where a frame of the baseline tier keeps each local and operand: what code of another tier needs that takes

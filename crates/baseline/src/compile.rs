@@ -109,6 +109,7 @@ impl Worker {
         compiler.begin(&code.as_bytes()[(start - code.range().start) as usize..]);
         compiler.operators(&mut validator, &mut self.operators, start).map_err(Stop::into_error)?;
         self.validator = validator.into_allocations();
+        let homes = compiler.hands_over().then_some(compiler.frame.homes);
         let finished = if compiler.starts_over { None } else { Some(compiler.finish()?) };
         self.buffers = compiler.b;
         let func = |(Finished { code, align, relocs }, meta)| CompiledFunc {
@@ -118,7 +119,7 @@ impl Worker {
             align,
             relocs,
             meta,
-            homes: None,
+            homes,
         };
         Ok(finished.map(func))
     }
@@ -172,7 +173,7 @@ impl FuncCompiler<'_> {
             traps: traps.collect(),
             offsets: offsets.collect(),
             call_sites: Vec::new(),
-            handovers: Vec::new(),
+            handovers: self.b.handovers.iter().map(|&code| shift(code)).collect(),
         };
         Ok((Finished { relocs: relocs.collect(), code, align }, meta))
     }

@@ -158,16 +158,27 @@ impl FuncCompiler<'_> {
         self.b.labels.len() - 1 - depth as usize
     }
 
+    /// Before a construct begins: brings home what has to be there at its labels and at those of constructs in it.
+    fn settle_for_construct(&mut self) {
+        // What is below a construct has to be in the same place all along.
+        if self.hands_over() && self.loops < self.b.scan.loop_count {
+            self.all_home();
+        } else {
+            self.settle_all();
+        }
+    }
+
     pub(crate) fn block(&mut self, ty: BlockType) -> Result<(), CompileError> {
-        self.settle_all();
+        self.settle_for_construct();
         let target = self.b.asm.new_label();
         self.push_label(Kind::Block, ty, target)
     }
 
     pub(crate) fn loop_(&mut self, ty: BlockType) -> Result<(), CompileError> {
-        self.settle_all();
+        self.settle_for_construct();
         let around = self.region;
-        let inner = self.b.regions.of_loop(self.loops).unwrap_or(around);
+        let number = self.loops;
+        let inner = self.b.regions.of_loop(number).unwrap_or(around);
         self.loops += 1;
         self.save_arguments();
         self.b.regs.drop_copies();
@@ -178,13 +189,14 @@ impl FuncCompiler<'_> {
         self.parameters_home();
         self.b.asm.bind(header);
         self.tested = None;
+        self.count_loop(number);
         self.check_epoch();
         Ok(())
     }
 
     pub(crate) fn if_(&mut self, ty: BlockType) -> Result<(), CompileError> {
         let condition = self.pop();
-        self.settle_all();
+        self.settle_for_construct();
         self.save_arguments();
         let target = self.b.asm.new_label();
         let other = self.b.asm.new_label();
@@ -249,6 +261,9 @@ impl FuncCompiler<'_> {
 
     pub(crate) fn end(&mut self) {
         let label = self.b.labels.pop().expect("the validator has seen the construct");
+        if matches!(label.kind, Kind::Func | Kind::Loop { .. }) {
+            self.end_count();
+        }
         match label.kind {
             Kind::Func => {
                 if label.branched {

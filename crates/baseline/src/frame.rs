@@ -11,19 +11,17 @@
 //! ```
 //! A home depends on nothing but the function's type, its locals and its pins: so any code can find it.
 
-use tenure_abi::call_conv::{CallConv, Loc};
+use tenure_abi::call_conv::CallConv;
+use tenure_abi::frame::Homes;
 
 /// Where the frame keeps `vmctx`, from the frame pointer.
 pub(crate) const CONTEXT: i32 = -8;
 
 /// The frame of one function.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct FrameLayout {
-    /// Bytes of a home.
-    slot: i32,
-    /// Bytes from the frame pointer down to the end of what is no home.
-    fixed: i32,
-    locals: u32,
+    /// Where homes lie.
+    pub homes: Homes,
     /// How many registers are saved.
     saved: i32,
     /// One more than the greatest height whose home is used.
@@ -39,12 +37,13 @@ impl FrameLayout {
         let slot = if vectors { 16 } else { 8 };
         let fixed = 8 + 8 * saved as i32 + 8 * i32::from(has_results_pointer);
         let fixed = (fixed + slot - 1) / slot * slot;
-        Self { slot, fixed, locals: locals as u32, saved: saved as i32, heights: 0, outgoing: 0 }
+        let homes = Homes { slot, fixed, locals: locals as u32 };
+        Self { homes, saved: saved as i32, heights: 0, outgoing: 0 }
     }
 
     /// Bytes of a home.
     pub(crate) fn slot_bytes(&self) -> i32 {
-        self.slot
+        self.homes.slot
     }
 
     /// Where the saved register that is number `at` lies, from the frame pointer.
@@ -60,23 +59,20 @@ impl FrameLayout {
     /// The home of a local, from the frame pointer.
     #[inline]
     pub(crate) fn local(&self, local: u32, conv: &CallConv) -> i32 {
-        if let Some(&(_, Loc::Stack(at))) = conv.args.get(local as usize) {
-            return 16 + at as i32;
-        }
-        self.own_local(local)
+        self.homes.local(local, conv)
     }
 
     /// The home that a local would have if it were no argument on the stack.
     #[inline]
     pub(crate) fn own_local(&self, local: u32) -> i32 {
-        -self.fixed - self.slot * (local as i32 + 1)
+        self.homes.own_local(local)
     }
 
     /// The home of the operand at `height`, from the frame pointer. The frame grows to hold it.
     #[inline]
     pub(crate) fn operand(&mut self, height: u32) -> i32 {
         self.heights = self.heights.max(height + 1);
-        -self.fixed - self.slot * (self.locals as i32 + height as i32 + 1)
+        self.homes.operand(height)
     }
 
     /// The frame grows to hold `bytes` of arguments for a call.
@@ -86,8 +82,9 @@ impl FrameLayout {
 
     /// Bytes below the frame pointer, a multiple of 16; `None` when there are too many.
     pub(crate) fn size(&self) -> Option<u32> {
-        let homes = (u64::from(self.locals) + u64::from(self.heights)) * self.slot as u64;
-        let size = self.fixed as u64 + homes + u64::from(self.outgoing);
+        let Homes { slot, fixed, locals } = self.homes;
+        let homes = (u64::from(locals) + u64::from(self.heights)) * slot as u64;
+        let size = fixed as u64 + homes + u64::from(self.outgoing);
         u32::try_from(size.next_multiple_of(16)).ok().filter(|&size| size < 1 << 30)
     }
 }

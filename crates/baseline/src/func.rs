@@ -13,6 +13,7 @@ use crate::regions::{Facts, Regions};
 use crate::regs::{Item, Reg, RegSet, Regs};
 use crate::scan::Scan;
 use crate::stack::Value;
+use crate::tiering::Count;
 use crate::traps::Late;
 use std::sync::Arc;
 use tenure_abi::ValClass;
@@ -42,6 +43,12 @@ pub(crate) struct Buffers {
     pub constants: Constants,
     pub conventions: Conventions,
     pub read_homes: Vec<u64>,
+    /// Open loops, and the body, whose bytes are being counted.
+    pub counts: Vec<Count>,
+    /// What is in temps where the function begins.
+    pub arrived: Vec<(Reg, Item)>,
+    /// Return addresses of calls of code that takes over.
+    pub handovers: Vec<u32>,
 }
 
 /// What code is made for.
@@ -67,9 +74,13 @@ pub(crate) struct FuncCompiler<'a> {
     /// Registers that are temps where no pin is in them.
     pub temps: RegSet,
     pub pins: bool,
+    /// Which function it is.
+    pub func: FuncIdx,
     /// The function's type.
     pub ty: &'a FuncType,
     pub conv: Arc<CallConv>,
+    /// The convention of code that takes over.
+    pub takeover: Option<Arc<CallConv>>,
     /// The body's bytes from its operators on.
     pub code: &'a [u8],
     /// Where in `code` the operator after the present one begins.
@@ -86,6 +97,8 @@ pub(crate) struct FuncCompiler<'a> {
     pub hold: RegSet,
     /// Operands below are constants or at home.
     pub settled: usize,
+    /// Operands below are at home.
+    pub homed: usize,
     /// Whether control can come to the next operator.
     pub reachable: bool,
     /// How many constructs were opened since control could last come.
@@ -131,6 +144,9 @@ impl<'a> FuncCompiler<'a> {
         b.late.clear();
         b.constants.clear();
         b.read_homes.clear();
+        b.counts.clear();
+        b.arrived.clear();
+        b.handovers.clear();
         let ty = unit.module.func_type(idx);
         let conv = b.conventions.get(ty);
         b.locals.extend(ty.params().iter().map(|&ty| ValClass::of(ty)));
@@ -139,16 +155,19 @@ impl<'a> FuncCompiler<'a> {
             cpu: machine.cpu,
             temps: machine.temps,
             pins: machine.pins,
+            func: idx,
             ty,
             conv,
+            takeover: None,
             code: &[],
             next: 0,
             offset: NO_OFFSET,
-            frame: FrameLayout::default(),
+            frame: FrameLayout::new(0, 0, false, false),
             folded: None,
             tested: None,
             hold: RegSet::EMPTY,
             settled: 0,
+            homed: 0,
             reachable: true,
             skipped: 0,
             loops: 0,
@@ -195,6 +214,7 @@ impl<'a> FuncCompiler<'a> {
         // The prologue is written last, when all is known, right in front of the body.
         self.b.asm.buffer.put_zeros(prologue::ROOM);
         self.receive();
+        self.count_entry();
         self.check_epoch();
         self.push_function_label();
     }

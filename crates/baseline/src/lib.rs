@@ -19,6 +19,7 @@
 //! stack        the value stack: where each operand lives now
 //! moves        several moves at once
 //! traps        how code raises a trap; code that is written last because it rarely runs
+//! tiering      counting towards better code, and handing over to it
 //! control      labels: what a branch finds at its target
 //! calls        arguments, what survives a call, results
 //! isa_x64      the machine: instructions behind names that another machine would have too
@@ -43,6 +44,7 @@ mod func;
 mod stack;
 mod moves;
 mod traps;
+mod tiering;
 mod control;
 mod calls;
 mod ops;

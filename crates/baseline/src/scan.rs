@@ -41,8 +41,12 @@ pub(crate) struct Scan {
     uses: Vec<Use>,
     /// Whether it was read to its end. If not, nothing is known.
     pub complete: bool,
+    /// How many loops there are, those included that are not told apart.
+    pub loop_count: u32,
     /// Whether there are vector operators.
     pub vectors: bool,
+    /// Whether there are tail calls.
+    pub tail_calls: bool,
     /// Open loops around the innermost one.
     open: Vec<Open>,
     innermost: Open,
@@ -79,7 +83,9 @@ impl Scan {
         self.nesting.clear();
         self.rows.clear();
         self.rows.resize(items, NO_ROW);
+        self.loop_count = 0;
         self.vectors = false;
+        self.tail_calls = false;
         self.loops.push(Loop { parent: None, calls: 0, lossy: false, first: 0, count: 0 });
         self.innermost = Open::default();
         self.complete = self.read(&mut Bytes { code, at: 0 }).is_some();
@@ -174,6 +180,7 @@ impl Scan {
                 }
                 0x03 => {
                     self.block_type(code)?;
+                    self.loop_count += 1;
                     let known = self.loops.len() < MOST_LOOPS;
                     self.nesting.push(known);
                     if known {
@@ -196,11 +203,13 @@ impl Scan {
                 }
                 // Calls.
                 0x10 | 0x12 | 0x14 | 0x15 => {
+                    self.tail_calls |= matches!(opcode, 0x12 | 0x15);
                     code.skip_number()?;
                     self.call();
                     self.count(Item::CONTEXT, 1, false);
                 }
                 0x11 | 0x13 => {
+                    self.tail_calls |= opcode == 0x13;
                     code.skip_number()?;
                     code.skip_number()?;
                     self.call();

@@ -9,7 +9,7 @@
 //! - `reads` counts for each local the operands that stand for it;
 //! - only the operand on top is in the flags or in memory, and only when the next operator takes it from
 //!   there;
-//! - below `settled` there are only constants and operands at home.
+//! - below `settled` there are only constants and operands at home, below `homed` only the latter.
 //!
 //! Start at [`FuncCompiler::pop`].
 
@@ -96,6 +96,7 @@ impl FuncCompiler<'_> {
     pub(crate) fn pop(&mut self) -> Value {
         let value = self.b.values.pop().expect("the validator has seen the operand");
         self.settled = self.settled.min(self.b.values.len());
+        self.homed = self.homed.min(self.b.values.len());
         match value.place {
             Place::Reg(reg) if !self.b.regs.is_pin(reg) => self.b.regs.release_operand(reg),
             Place::Local(local) => self.b.reads[local as usize] -= 1,
@@ -407,6 +408,7 @@ impl FuncCompiler<'_> {
             }
             let settled = matches!(value.place, Place::Const(_) | Place::Vector(_) | Place::Home(_));
             assert!(at >= self.settled || settled, "operand {at} is not settled");
+            assert!(at >= self.homed || matches!(value.place, Place::Home(_)), "operand {at} is not at home");
         }
         assert_eq!(on_stack, self.b.regs.on_stack);
         assert_eq!(local_reads, self.b.reads.iter().map(|&reads| u64::from(reads)).sum::<u64>());

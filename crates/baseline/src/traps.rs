@@ -8,6 +8,7 @@ use crate::control::Arguments;
 use crate::func::FuncCompiler;
 use crate::isa_x64::control::Test;
 use crate::isa_x64::float::Conversion;
+use crate::tiering::Spent;
 use tenure_abi::Builtin;
 use tenure_asm::Label;
 use tenure_asm::x64::Cond;
@@ -24,6 +25,8 @@ pub(crate) enum Late {
     Conversion(Conversion),
     /// Asks the runtime whether to go on, and does at `back`.
     Epoch { label: Label, back: Label, region: u32, offset: u32 },
+    /// Asks for better code.
+    Spent(Spent),
 }
 
 impl FuncCompiler<'_> {
@@ -103,6 +106,7 @@ impl FuncCompiler<'_> {
                     }
                     self.b.asm.jmp(target);
                 }
+                Late::Spent(spent) => self.write_spent(spent),
                 Late::Conversion(conversion) => self.write_conversion(conversion),
                 Late::Epoch { label, back, region, offset } => {
                     self.b.asm.bind(label);

@@ -5,15 +5,134 @@ mod support;
 use expect_test::{Expect, expect};
 use support::{compile_bytes, disassemble};
 use tenure_baseline::BaselineCompiler;
-use tenure_code::Tunables;
+use tenure_code::{Cell, CompiledFunc, Tunables};
 
 /// Compares the code of the module's last function, for a machine without extensions.
 fn check(text: &str, expected: Expect) {
+    expected.assert_eq(&disassemble(&compile(text, &Tunables::default())));
+}
+
+fn compile(text: &str, tunables: &Tunables) -> CompiledFunc {
     let bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
-    let compiler = BaselineCompiler::without_extensions();
-    let (_, funcs) = compile_bytes(&compiler, &bytes, &Tunables::default());
-    let func = funcs.into_iter().last().expect("there is a function").expect("it compiles");
+    let (_, funcs) = compile_bytes(&BaselineCompiler::without_extensions(), &bytes, tunables);
+    funcs.into_iter().last().expect("there is a function").expect("it compiles")
+}
+
+/// The same for code that counts towards the other tier.
+fn check_tiering(text: &str, expected: Expect) -> CompiledFunc {
+    let func = compile(text, &Tunables { tiering: true, ..Tunables::default() });
     expected.assert_eq(&disassemble(&func));
+    func
+}
+
+#[test]
+fn a_call_costs_the_bytes_outside_of_loops_and_leaves_arguments_where_they_came() {
+    let func = check_tiering(
+        "(module (func (param i32 f64) (result i32) (i32.add (local.get 0) (i32.const 7))))",
+        expect![[r#"
+            push rbp
+            mov rbp, rsp
+            sub rsp, 20h
+            mov [rbp-8], rdi
+            sub dword ptr [rip], 6
+            js 0000000000000024h
+            lea eax, [rsi+7]
+            mov rsp, rbp
+            pop rbp
+            ret
+            mov [rbp-10h], esi
+            movsd [rbp-18h], xmm0
+            mov esi, 0
+            mov edx, 0FFFFFFFFh
+            mov rdi, [rbp-8]
+            mov rax, [rdi+8]
+            call qword ptr [rax+58h]
+            mov esi, [rbp-10h]
+            mov rdi, [rbp-8]
+            movsd xmm0, [rbp-18h]
+            jmp 000000000000001Ch
+        "#]],
+    );
+    assert_eq!(
+        func.relocs.iter().map(|reloc| (reloc.cell, reloc.func.0)).collect::<Vec<_>>(),
+        [(Cell::Budget, 0)]
+    );
+    assert_eq!(func.meta.handovers, []);
+}
+
+#[test]
+fn a_loop_hands_over_with_everything_at_home() {
+    let func = check_tiering(
+        "(module (func (param i32) (result i64) (local $sum i64)
+            (i64.const 5)
+            (loop $again
+                (local.set $sum (i64.add (local.get $sum) (i64.extend_i32_u (local.get 0))))
+                (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+            (i64.add (local.get $sum))))",
+        expect![[r#"
+            push rbp
+            mov rbp, rsp
+            sub rsp, 20h
+            mov [rbp-8], rdi
+            mov r10d, esi
+            mov r9d, 0
+            sub dword ptr [rip], 8
+            js 0000000000000059h
+            mov qword ptr [rbp-20h], 5
+            sub dword ptr [rip], 12h
+            js 0000000000000087h
+            mov eax, r10d
+            add r9, rax
+            sub r10d, 1
+            jne 000000000000002Dh
+            mov rax, [rbp-20h]
+            add rax, r9
+            mov rsp, rbp
+            pop rbp
+            ret
+            mov [rbp-18h], r9
+            mov [rbp-10h], r10d
+            mov esi, 0
+            mov edx, 0FFFFFFFFh
+            mov rdi, [rbp-8]
+            mov rax, [rdi+8]
+            call qword ptr [rax+58h]
+            mov r9, [rbp-18h]
+            mov r10d, [rbp-10h]
+            mov rdi, [rbp-8]
+            jmp 0000000000000025h
+            mov [rbp-18h], r9
+            mov [rbp-10h], r10d
+            mov esi, 0
+            mov edx, 0
+            mov rdi, [rbp-8]
+            mov rax, [rdi+8]
+            call qword ptr [rax+58h]
+            test rax, rax
+            je 00000000000000BBh
+            mov rdi, [rbp-8]
+            mov rsi, rbp
+            call rax
+            mov rsp, rbp
+            pop rbp
+            ret
+            mov r9, [rbp-18h]
+            mov r10d, [rbp-10h]
+            jmp 000000000000003Dh
+        "#]],
+    );
+    let homes = func.homes.expect("other code may take over");
+    assert_eq!((homes.locals, homes.slot), (2, 8));
+    assert_eq!(func.meta.handovers.len(), 1);
+}
+
+#[test]
+fn a_function_with_tail_calls_counts_and_does_not_hand_over() {
+    let text =
+        "(module (func $f (param i32) (loop $l (br_if $l (local.get 0))) (return_call $f (i32.const 1))))";
+    let func = compile(text, &Tunables { tiering: true, ..Tunables::default() });
+    assert_eq!((func.homes, func.meta.handovers.len()), (None, 0));
+    assert_eq!(func.relocs.iter().filter(|reloc| reloc.cell == Cell::Budget).count(), 2);
 }
 
 #[test]

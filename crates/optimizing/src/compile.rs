@@ -9,7 +9,7 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use std::sync::{Mutex, PoisonError};
-use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, Tier};
+use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, LoopEntry, Tier};
 use tenure_module::{Body, BodyAllocations, ValidateError};
 use wasmparser::{
     BinaryReader, FuncValidator, OperatorsReader, OperatorsReaderAllocations, ValidatorResources,
@@ -71,6 +71,22 @@ impl OptimizingCompiler {
         })
     }
 
+    /// Compiles `body`, to be entered at its start or at a loop.
+    fn compile_from(
+        &self,
+        unit: CompileUnit<'_>,
+        body: Body<'_>,
+        entry: Option<LoopEntry>,
+    ) -> Result<CompiledFunc, CompileError> {
+        let targets = if unit.tunables.canonical_nans { &self.canonical_nans } else { &self.plain };
+        let idle = self.idle().pop();
+        let mut worker = idle.unwrap_or_else(|| Box::new(Worker::new()));
+        // After an error the buffers are in no known state: they go.
+        let func = worker.compile(unit, self.cpu, targets, body, entry)?;
+        self.idle().push(worker);
+        Ok(func)
+    }
+
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Box<Worker>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,13 +98,16 @@ impl Compiler for OptimizingCompiler {
     }
 
     fn compile(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError> {
-        let targets = if unit.tunables.canonical_nans { &self.canonical_nans } else { &self.plain };
-        let idle = self.idle().pop();
-        let mut worker = idle.unwrap_or_else(|| Box::new(Worker::new()));
-        // After an error the buffers are in no known state: they go.
-        let func = worker.compile(unit, self.cpu, targets, body)?;
-        self.idle().push(worker);
-        Ok(func)
+        self.compile_from(unit, body, None)
+    }
+
+    fn compile_loop_entry(
+        &self,
+        unit: CompileUnit<'_>,
+        body: Body<'_>,
+        entry: LoopEntry,
+    ) -> Result<CompiledFunc, CompileError> {
+        self.compile_from(unit, body, Some(entry))
     }
 
     fn fingerprint(&self) -> String {
@@ -107,6 +126,7 @@ impl Worker {
         cpu: Cpu,
         targets: &Targets,
         body: Body<'_>,
+        entry: Option<LoopEntry>,
     ) -> Result<CompiledFunc, CompileError> {
         let func = body.func;
         let (mut validator, code) = body.into_validator(std::mem::take(&mut self.validator));
@@ -115,6 +135,7 @@ impl Worker {
             unit,
             cpu,
             func,
+            entry,
             &mut self.context.func,
             &mut self.builder,
             std::mem::take(&mut self.buffers),
@@ -122,6 +143,9 @@ impl Worker {
         let operators = std::mem::take(&mut self.operators);
         self.operators = translate(&mut translator, &mut validator, code.get_binary_reader(), operators)?;
         self.validator = validator.into_allocations();
+        if !translator.was_entered() {
+            return Err(CompileError::Bug(format!("control cannot come to the loop of {entry:?}")));
+        }
         let is_hard = is_hard(&translator);
         let (buffers, vmctx) = translator.finish(&*targets.good);
         self.buffers = buffers;

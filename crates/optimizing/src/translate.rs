@@ -9,6 +9,7 @@
 //! their types. Code that cannot be reached is validated but not translated: [`Translator::reachable`].
 
 use crate::abi::{PTR, VECTOR, builtin_signature, clif_type, leaf_signature, signature};
+use crate::entry::Entering;
 use crate::isa::Cpu;
 use cranelift_codegen::ir::{
     self, Block, BlockArg, Endianness, ExtFuncData, ExternalName, FuncRef, Function, InstBuilder,
@@ -19,9 +20,10 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use tenure_abi::call_conv::{ValClass, results_in_memory};
+use tenure_abi::frame::loop_entry_type;
 use tenure_abi::vm::{VmCtxHeader, VmStore};
 use tenure_abi::{Builtin, Leaf, ValRaw};
-use tenure_code::{CompileError, CompileUnit};
+use tenure_code::{CompileError, CompileUnit, LoopEntry};
 use tenure_types::{FuncIdx, FuncType, Trap, TypeIdx};
 use wasmparser::{AbstractHeapType, BlockType};
 
@@ -78,6 +80,10 @@ pub(crate) struct Translator<'a> {
     pub vmctx: Value,
     /// Where the frame keeps `vmctx`, when it does.
     pub vmctx_slot: Option<StackSlot>,
+    /// The loop to enter at, if there is one.
+    pub entry: Option<Entering>,
+    /// How many loops have begun.
+    pub loops: u32,
     pub frames: Vec<Frame>,
     /// Whether control can come to the next operator.
     pub reachable: bool,
@@ -101,18 +107,22 @@ pub(crate) struct Translator<'a> {
 }
 
 impl<'a> Translator<'a> {
-    /// Starts function `func`: signature, entry block, parameters.
+    /// Starts function `idx`: signature, entry block, parameters. With `entry_at` it is the code that enters there.
     pub(crate) fn new(
         unit: CompileUnit<'a>,
         cpu: Cpu,
         idx: FuncIdx,
+        entry_at: Option<LoopEntry>,
         func: &'a mut Function,
         context: &'a mut FunctionBuilderContext,
         buffers: Buffers,
     ) -> Self {
         let ty: &'a FuncType = unit.module.func_type(idx);
         func.name = UserFuncName::user(0, idx.0);
-        func.signature = signature(ty);
+        func.signature = match entry_at {
+            None => signature(ty),
+            Some(_) => signature(&loop_entry_type(ty)),
+        };
         let mut builder = FunctionBuilder::new(func, context);
         let entry = builder.create_block();
         builder.append_block_params_for_function_params(entry);
@@ -127,10 +137,16 @@ impl<'a> Translator<'a> {
         stack.clear();
         frames.clear();
         locals.clear();
-        for &param in ty.params() {
-            let local = builder.declare_var(clif_type(ValClass::of(param)));
-            builder.def_var(local, next());
-            locals.push(local);
+        let mut entering = None;
+        if let Some(at) = entry_at {
+            let take_over = builder.create_block();
+            entering = Some(Entering::new(at, take_over, next()));
+        } else {
+            for &param in ty.params() {
+                let local = builder.declare_var(clif_type(ValClass::of(param)));
+                builder.def_var(local, next());
+                locals.push(local);
+            }
         }
         let mut this = Self {
             unit,
@@ -141,6 +157,8 @@ impl<'a> Translator<'a> {
             results_pointer,
             vmctx,
             vmctx_slot: None,
+            entry: entering,
+            loops: 0,
             frames,
             reachable: true,
             skipped: 0,
@@ -157,6 +175,15 @@ impl<'a> Translator<'a> {
             results_slot: None,
         };
         this.prologue();
+        match &this.entry {
+            None => this.check_epoch(),
+            Some(entry) => {
+                let take_over = entry.take_over;
+                this.builder.ins().jump(take_over, &[]);
+                this.builder.seal_block(take_over);
+                this.start_that_nothing_enters();
+            }
+        }
         let results = this.ty.results().iter().map(|&ty| clif_type(ValClass::of(ty)));
         let exit = this.block_with(results);
         let results = this.ty.results().len();
@@ -208,7 +235,6 @@ impl<'a> Translator<'a> {
             let over = self.builder.ins().icmp(ir::condcodes::IntCC::UnsignedLessThan, here, limit);
             self.trap_if(over, Trap::StackOverflow);
         }
-        self.check_epoch();
     }
 
     /// Asks the runtime whether to go on, if epochs are watched and the deadline has come. The counter is read
@@ -240,18 +266,7 @@ impl<'a> Translator<'a> {
     /// Declares `count` more locals, zero at the start.
     pub(crate) fn declare_locals(&mut self, count: u32, ty: wasmparser::ValType) -> Result<(), CompileError> {
         let class = self.class(ty)?;
-        let ty = clif_type(class);
-        let zero = match class {
-            ValClass::I32 | ValClass::I64 => self.builder.ins().iconst(ty, 0),
-            ValClass::F32 => self.f32_const(0),
-            ValClass::F64 => self.f64_const(0),
-            ValClass::V128 => self.v128_const(0),
-        };
-        for _ in 0..count {
-            let local = self.builder.declare_var(ty);
-            self.builder.def_var(local, zero);
-            self.locals.push(local);
-        }
+        self.declare_zero(class, count as usize);
         Ok(())
     }
 
@@ -438,7 +453,9 @@ impl<'a> Translator<'a> {
         let signature = self.signature(self.unit.module.funcs[func.at()].ty);
         let name = UserExternalName::new(0, func.0);
         let name = ExternalName::user(self.builder.func.params.ensure_user_func_name(name));
-        let data = ExtFuncData { name, signature, colocated: func == self.idx, patchable: false };
+        // What enters at a loop is not where the function starts.
+        let colocated = func == self.idx && self.entry.is_none();
+        let data = ExtFuncData { name, signature, colocated, patchable: false };
         let new = self.builder.import_function(data);
         self.funcs.insert(func, new);
         new

@@ -7,6 +7,10 @@ pub(crate) const MOST_BLOCKS: usize = 16_384;
 /// second, twice as many two.
 pub(crate) const MOST_VALUES: usize = 4_096;
 
+/// Most operands that wait below constructs on the way to a loop that is entered from a running frame, counted once for
+/// each construct. Compilers leave next to none there.
+pub(crate) const MOST_KEPT_OPERANDS: usize = 1 << 16;
+
 /// Most stretches of a `br_table` that are told apart by comparing: at most two comparisons, where a jump
 /// through a table takes one, and a prediction that is harder.
 pub(crate) const MOST_STRETCHES: usize = 4;

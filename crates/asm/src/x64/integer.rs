@@ -293,7 +293,7 @@ impl Assembler {
     }
 }
 
-/// Calls and jumps through a place that is not known yet.
+/// Instructions on a place that is not known yet.
 impl Assembler {
     /// `call [rip + 0]`. Returns the offset of the four bytes of the distance, which somebody else fills in.
     #[inline]
@@ -307,6 +307,15 @@ impl Assembler {
     pub fn jmp_rip(&mut self) -> usize {
         self.buffer.put(0x25ff, 6);
         self.offset() - 4
+    }
+
+    /// `sub dword [rip + 0], 0`. Returns the offset of the four bytes of the distance; four bytes of the
+    /// number follow. Somebody else fills both in.
+    #[inline]
+    pub fn sub_rip_i(&mut self) -> usize {
+        self.buffer.put(0x2d81, 2);
+        self.buffer.put(0, 8);
+        self.offset() - 8
     }
 }
 

@@ -6,8 +6,10 @@ use crate::calls::{Argument, Callee, register};
 use crate::func::FuncCompiler;
 use crate::regs::{Item, Reg, RegSet};
 use crate::stack::{Place, Value};
+use std::sync::Arc;
 use tenure_abi::Builtin;
-use tenure_abi::call_conv::{Loc, VMCTX, ValClass};
+use tenure_abi::call_conv::{CallConv, Loc, VMCTX, ValClass};
+use tenure_abi::frame::loop_entry_type;
 use tenure_abi::vm::{VmCtxHeader, VmFuncRef, VmImport, VmStore};
 use tenure_asm::x64::{Mem, Size, Width};
 use tenure_code::{Cell, Reloc};
@@ -268,6 +270,46 @@ impl FuncCompiler<'_> {
         asm.mov_rm(Size::S64, now, Mem::new(now, 0));
         asm.cmp_rm(Size::S64, now, Mem::new(store, VmStore::EPOCH_DEADLINE));
         asm.jcc(tenure_asm::x64::Cond::AboveEqual, label);
+    }
+
+    /// Takes from the function's budget a number that is written later, and jumps to `spent` if it is negative then.
+    /// Needs no register. Returns where the number stands.
+    pub(crate) fn subtract_from_budget(&mut self, spent: tenure_asm::Label) -> usize {
+        let at = self.b.asm.sub_rip_i();
+        // The distance counts from the end of the instruction, which is four bytes of number further on.
+        self.b.relocs.push(Reloc { at: at as u32, cell: Cell::Budget, func: self.func, addend: -8 });
+        self.b.asm.jcc(tenure_asm::x64::Cond::Sign, spent);
+        at + 4
+    }
+
+    /// Tells the runtime that the budget is spent at `place`. The value is in rax.
+    pub(crate) fn ask_for_better_code(&mut self, place: u32) {
+        self.load_builtin_arguments(&[Argument::Number(self.func.0), Argument::Number(place)]);
+        self.call_builtin(Builtin::BudgetSpent);
+    }
+
+    /// Jumps to `label` if the runtime had no code to hand over to.
+    pub(crate) fn jump_if_no_code(&mut self, label: tenure_asm::Label) {
+        self.b.asm.test_rr(Size::S64, general(RAX), general(RAX));
+        self.b.asm.jcc(tenure_asm::x64::Cond::Equal, label);
+    }
+
+    /// Calls the code that rax points at, which takes over from this frame, and returns what it returns.
+    pub(crate) fn hand_over(&mut self) {
+        let conv = self.takeover.take().unwrap_or_else(|| Arc::new(CallConv::new(&loop_entry_type(self.ty))));
+        self.load_item(Item::CONTEXT, RDI);
+        if let Some(pointer) = conv.results_pointer.and_then(register) {
+            self.load_frame(ValClass::I64, pointer, self.frame.results_pointer());
+        }
+        let frame_pointer = conv.args.first().and_then(|&(_, loc)| register(loc));
+        let frame_pointer = frame_pointer.expect("the second or third argument travels in a register");
+        self.b.asm.mov_rr(Size::S64, general(frame_pointer), general(RBP));
+        self.note_offset(self.offset);
+        self.b.asm.call_r(general(RAX));
+        let after = self.here();
+        self.b.handovers.push(after);
+        self.leave_function();
+        self.takeover = Some(conv);
     }
 
     /// Loads the record register from the operand `value`, which was popped.

@@ -23,7 +23,8 @@ const RED_ZONE: u32 = 128;
 const ZEROED_APART: usize = 16;
 
 impl FuncCompiler<'_> {
-    /// Whether the stack has to be checked.
+    /// Whether the stack has to be checked. A leaf calls at most a builtin, whose stub finds room in the reserve, and
+    /// code that takes over, which checks the stack itself.
     pub(crate) fn checks_stack(&self, size: u32) -> bool {
         !self.leaf || size > UNCHECKED
     }

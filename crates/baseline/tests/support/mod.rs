@@ -3,9 +3,10 @@
 
 pub mod operators;
 pub mod generate;
+pub mod handover;
 
 use std::sync::Arc;
-use tenure_abi::ValRaw;
+use tenure_abi::{CtxLayout, ValRaw};
 use tenure_baseline::BaselineCompiler;
 use tenure_code::{CodeImage, CompileError, CompileUnit, CompiledFunc, Compiler, Tier, Tunables};
 use tenure_module::Module;
@@ -110,7 +111,7 @@ pub fn instantiate_with(
     for (number, (body, other)) in parsed.bodies.into_iter().zip(again.bodies).enumerate() {
         let func = match pick(number) {
             Tier::Baseline => match baseline.compile(unit, body) {
-                Err(error @ (CompileError::Unsupported { .. } | CompileError::TooLarge { .. })) => {
+                Err(error) if baseline_refused(&error) => {
                     refused.push(format!("body {number}: {error}"));
                     optimizing.compile(unit, other)
                 }
@@ -121,8 +122,25 @@ pub fn instantiate_with(
         funcs.push(func.unwrap_or_else(|error| panic!("body {number}: {error}")));
     }
     let image = CodeImage::link(funcs).expect("the code is small");
+    finish_instance(parsed.module, layout, image, &types, tunables, refused)
+}
+
+/// Whether the other tier should compile it.
+pub fn baseline_refused(error: &CompileError) -> bool {
+    matches!(error, CompileError::Unsupported { .. } | CompileError::TooLarge { .. })
+}
+
+/// An instance of a module with this code.
+pub fn finish_instance(
+    module: Module,
+    layout: CtxLayout,
+    image: CodeImage,
+    types: &Arc<TypeRegistry>,
+    tunables: &Tunables,
+    refused: Vec<String>,
+) -> Result<Instance, Trap> {
     let space = CodeSpace::new().expect("the system has memory");
-    let loaded = LoadedModule::load(&space, parsed.module, layout, image, tunables.clone());
+    let loaded = LoadedModule::load(&space, module, layout, image, tunables.clone());
     let loaded = loaded.expect("the system has memory");
     call::install_fault_handler().expect("the system lets us");
     let config = StoreConfig {

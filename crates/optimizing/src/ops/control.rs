@@ -11,12 +11,14 @@ impl Translator<'_> {
     pub(super) fn block(&mut self, ty: BlockType) -> Result<(), CompileError> {
         let (params, results) = self.block_type(ty)?;
         let count = results.len();
+        let height = self.stack.len() - params.len();
+        self.keep_operands(height)?;
         let after = self.block_with(results);
         self.frames.push(Frame {
             kind: FrameKind::Block,
             target: after,
             after,
-            height: self.stack.len() - params.len(),
+            height,
             arity: count,
             results: count,
             branched: false,
@@ -27,13 +29,19 @@ impl Translator<'_> {
     pub(super) fn loop_(&mut self, ty: BlockType) -> Result<(), CompileError> {
         let (params, results) = self.block_type(ty)?;
         let count = params.len();
-        let header = self.block_with(params);
-        self.jump(header, count);
         let height = self.stack.len() - count;
+        let kept = self.keep_operands(height)?;
+        let header = self.block_with(params.iter().copied());
+        self.jump(header, count);
         self.stack.truncate(height);
+        self.enter_at_loop(self.loops, header, &params);
+        self.loops += 1;
         // The header is sealed at the loop's end, when every branch back is known.
         self.builder.switch_to_block(header);
         self.stack.extend_from_slice(self.builder.block_params(header));
+        if kept {
+            self.read_operands(height);
+        }
         self.frames.push(Frame {
             kind: FrameKind::Loop,
             target: header,
@@ -51,6 +59,8 @@ impl Translator<'_> {
         let condition = self.pop();
         let (params, results) = self.block_type(ty)?;
         let count = results.len();
+        let height = self.stack.len() - params.len();
+        self.keep_operands(height)?;
         let after = self.block_with(results);
         let then = self.builder.create_block();
         let other = self.builder.create_block();
@@ -58,7 +68,6 @@ impl Translator<'_> {
         self.builder.seal_block(then);
         self.builder.seal_block(other);
         self.builder.switch_to_block(then);
-        let height = self.stack.len() - params.len();
         self.frames.push(Frame {
             kind: FrameKind::If { other, params: self.stack[height..].to_vec() },
             target: after,
@@ -84,10 +93,15 @@ impl Translator<'_> {
         }
         self.enter(other, height);
         self.stack.extend(params);
+        if self.are_variables_below(self.frames.len() - 1) {
+            self.read_operands(height);
+        }
     }
 
     pub(super) fn end(&mut self) {
         let frame = self.frames.pop().expect("the validator has seen the construct");
+        let variables = self.are_variables_below(self.frames.len());
+        self.leave_construct(self.frames.len());
         match frame.kind {
             FrameKind::Func => {
                 if frame.branched {
@@ -110,13 +124,13 @@ impl Translator<'_> {
                 self.enter(other, frame.height);
                 self.stack.extend(params);
                 self.jump(frame.after, frame.results);
-                self.join(frame.after, frame.height);
+                self.join(frame.after, frame.height, variables);
             }
             FrameKind::Block | FrameKind::Else if frame.branched => {
                 if self.reachable {
                     self.jump(frame.after, frame.results);
                 }
-                self.join(frame.after, frame.height);
+                self.join(frame.after, frame.height, variables);
             }
             // Nothing branched here: code just goes on, or cannot.
             FrameKind::Block | FrameKind::Else => {}
@@ -130,11 +144,15 @@ impl Translator<'_> {
         self.reachable = true;
     }
 
-    /// Goes on in `block`, to which every branch is known, with its parameters as operands.
-    fn join(&mut self, block: Block, height: usize) {
+    /// Goes on in `block`, to which every branch is known, with its parameters as operands. The `variables` below are
+    /// read again.
+    fn join(&mut self, block: Block, height: usize, variables: bool) {
         self.builder.seal_block(block);
         self.enter(block, height);
         self.stack.extend_from_slice(self.builder.block_params(block));
+        if variables {
+            self.read_operands(height);
+        }
     }
 
     /// Notes a branch to `depth`; where it goes and how many values it takes.

@@ -104,7 +104,11 @@ impl Translator<'_> {
     /// Keeps track of constructs in code that control cannot come to.
     fn skip(&mut self, op: &Operator<'_>) {
         match op {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => self.skipped += 1,
+            Operator::Block { .. } | Operator::If { .. } => self.skipped += 1,
+            Operator::Loop { .. } => {
+                self.skipped += 1;
+                self.loops += 1;
+            }
             Operator::End if self.skipped > 0 => self.skipped -= 1,
             Operator::End => self.end(),
             Operator::Else if self.skipped == 0 => self.else_(),

@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::sync::Arc;
-use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, Tunables};
+use tenure_abi::frame::Homes;
+use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, LoopEntry, Tunables};
 use tenure_module::{Module, parse};
 use tenure_optimizing::OptimizingCompiler;
 use tenure_types::{Feature, Features, TypeRegistry};
@@ -21,6 +22,20 @@ pub fn compile_bytes(bytes: &[u8], tunables: &Tunables) -> (Module, Vec<Result<C
     let unit = CompileUnit { module: &module, layout: &layout, tunables };
     let funcs = parsed.bodies.into_iter().map(|body| compiler.compile(unit, body)).collect();
     (module, funcs)
+}
+
+/// Compiles the code that takes over at loop `number` of the last function of a module in text, from frames with
+/// `homes`.
+pub fn compile_entry(text: &str, number: u32, homes: Homes) -> Result<CompiledFunc, CompileError> {
+    let compiler = OptimizingCompiler::new().expect("this machine is known");
+    let bytes: Arc<[u8]> = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}")).into();
+    let mut parsed =
+        parse(&bytes, Features::default(), &TypeRegistry::default()).expect("the module is right");
+    let body = parsed.bodies.pop().expect("there is a function");
+    let layout = tenure_code::layout(&parsed.module).expect("the context is small");
+    let tunables = Tunables::default();
+    let unit = CompileUnit { module: &parsed.module, layout: &layout, tunables: &tunables };
+    compiler.compile_loop_entry(unit, body, LoopEntry { number, homes })
 }
 
 /// Compiles every function of a module in text, all of which are right.

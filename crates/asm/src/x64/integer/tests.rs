@@ -190,9 +190,11 @@ fn narrow_comparisons_and_single_bits() {
 }
 
 #[test]
-fn calls_through_a_place_that_is_filled_in_later() {
+fn instructions_on_a_place_that_is_filled_in_later() {
     let mut asm = Assembler::new();
     assert_eq!(asm.call_rip(), 2);
     assert_eq!(asm.jmp_rip(), 8);
-    assert_eq!(disassemble(asm.buffer.bytes()), ["call qword ptr [rip]", "jmp qword ptr [rip]"]);
+    assert_eq!(asm.sub_rip_i(), 14);
+    let expected = ["call qword ptr [rip]", "jmp qword ptr [rip]", "sub dword ptr [rip], 0"];
+    assert_eq!(disassemble(asm.buffer.bytes()), expected);
 }
