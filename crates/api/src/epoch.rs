@@ -56,7 +56,10 @@ impl<T: 'static> Store<T> {
             // SAFETY: a handler gets the store as calls are given it: the first field of this store, with the
             // right to use the whole, which is lent until the handler returns.
             let store = unsafe { &mut *store.cast::<StoreInner<T>>() };
-            match callback(StoreContextMut(store)) {
+            let roots = store.runtime.open_roots();
+            let decision = callback(StoreContextMut(store));
+            store.runtime.close_roots(roots);
+            match decision {
                 Ok(UpdateDeadline::Continue(ticks)) => Ok(ticks),
                 Ok(UpdateDeadline::Interrupt) => Err(host_error(Error::from(Trap::Interrupt))),
                 Ok(UpdateDeadline::Yield(_)) => Err(host_error(format_err!(

@@ -2,7 +2,7 @@
 
 use crate::error::Context;
 use crate::rooted::GcRefImpl;
-use crate::{AsContextMut, ExternRef, Result, Rooted, StoreContext, StoreContextMut, format_err};
+use crate::{AsContextMut, ExternRef, Result, Rooted, StoreContext, StoreContextMut};
 use std::any::Any;
 
 impl ExternRef {
@@ -15,9 +15,8 @@ impl ExternRef {
         T: Any + Send + Sync + 'static,
     {
         let store = &mut store.as_context_mut().0.runtime;
-        let number =
-            store.new_extern(Box::new(value)).context("the store has no room for more host values")?;
-        Ok(Rooted::of_number(store, number).expect("numbers of host values are not 0"))
+        let root = store.new_extern(Box::new(value)).context("the store has no room for more host values")?;
+        Ok(Rooted::of_root(root))
     }
 
     /// The value.
@@ -25,15 +24,14 @@ impl ExternRef {
     /// `None` would be a reference that a guest made of its own data, which the gc proposal brings.
     ///
     /// # Errors
-    /// When the reference is of another store, or [`ExternRef::from_raw`] was given a number of nothing.
+    /// When the reference is of another store, or its scope has ended.
     pub fn data<'a, T: 'static>(
         &self,
         store: impl Into<StoreContext<'a, T>>,
     ) -> Result<Option<&'a (dyn Any + Send + Sync)>> {
         let store = &store.into().0.runtime;
-        let number = self.root().number_in(store)?;
-        let value = store.extern_value(number).ok_or_else(|| no_value(number))?;
-        Ok(Some(value))
+        let number = store.number_of(self.root())?;
+        Ok(Some(store.extern_value(number).expect(HELD)))
     }
 
     /// The value, to change.
@@ -45,26 +43,25 @@ impl ExternRef {
         store: impl Into<StoreContextMut<'a, T>>,
     ) -> Result<Option<&'a mut (dyn Any + Send + Sync)>> {
         let store = &mut store.into().0.runtime;
-        let number = self.root().number_in(store)?;
-        let value = store.extern_value_mut(number).ok_or_else(|| no_value(number))?;
-        Ok(Some(value))
+        let number = store.number_of(self.root())?;
+        Ok(Some(store.extern_value_mut(number).expect(HELD)))
     }
 
-    /// The reference of a number that [`ExternRef::to_raw`] or a guest gave; `None` for 0, which is null.
+    /// The reference of a number that [`ExternRef::to_raw`] or a guest gave; `None` for 0, which is null, and
+    /// for numbers of nothing.
+    ///
+    /// A number holds nothing: when the value went its number may be given to another.
     pub fn from_raw(mut store: impl AsContextMut, raw: u32) -> Option<Rooted<Self>> {
-        Rooted::of_number(&store.as_context_mut().0.runtime, raw)
+        Rooted::of_number(&mut store.as_context_mut().0.runtime, raw)
     }
 
     /// The number by which guests know the value, for [`ValRaw::externref`](crate::ValRaw::externref).
     ///
     /// # Errors
-    /// When the reference is of another store.
+    /// When the reference is of another store, or its scope has ended.
     pub fn to_raw(&self, store: impl AsContextMut) -> Result<u32> {
-        Ok(self.root().number_in(&store.as_context().0.runtime)?)
+        Ok(store.as_context().0.runtime.number_of(self.root())?)
     }
 }
 
-#[cold]
-fn no_value(number: u32) -> crate::Error {
-    format_err!("the store has no host value of number {number}")
-}
+const HELD: &str = "what a root holds is there";

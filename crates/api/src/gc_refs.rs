@@ -3,9 +3,10 @@
 //! Of the guests' own data and of exceptions there are only nulls yet: their types stand here so that
 //! programs can name every kind of value, and nothing makes one.
 
-use crate::rooted::{GcRefImpl, Root};
+use crate::rooted::GcRefImpl;
 use crate::{Ref, Val};
 use std::convert::Infallible;
+use tenure_runtime::Root;
 
 macro_rules! gc_refs {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -31,8 +32,8 @@ macro_rules! gc_refs {
 gc_refs! {
     /// A value of the host that guests can carry, store and hand back, but not look into.
     ///
-    /// Always held by a [`Rooted`](crate::Rooted) or an [`OwnedRooted`](crate::OwnedRooted). The value lives
-    /// as long as its store.
+    /// Always held by a [`Rooted`](crate::Rooted) or an [`OwnedRooted`](crate::OwnedRooted). The value goes at a
+    /// reclamation when no such reference is left and no table or global holds it, or with its store.
     ///
     /// ```
     /// use tenure::{Engine, ExternRef, Instance, Module, Rooted, Store};

@@ -164,7 +164,13 @@ pub(crate) fn instantiate<T: 'static>(
     let made =
         store.0.limited(|store, limiter| store.create_instance_under(module.loaded(), imports, limiter));
     let runtime = &mut store.0.runtime;
-    let instance = runtime.handle(made.map_err(|error| explain(module, error))?);
+    let instance = match made {
+        Ok(addr) => runtime.handle(addr),
+        Err(error) => {
+            runtime.not_instantiated();
+            return Err(explain(module, error));
+        }
+    };
     let note = Box::new(module.clone());
     runtime.instance_mut(instance)?.set_note(note);
 

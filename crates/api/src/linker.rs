@@ -581,7 +581,10 @@ fn link<'i, T: 'static>(
         if matches!(item, Item::Host(_)) {
             // One of the wrong type is not taken into the store, where it would stay.
             let fits = match_import(runtime.types(), &import.ty, &item.ty());
-            fits.map_err(|error| import_error(&import.module, &import.name, error))?;
+            if let Err(error) = fits {
+                runtime.not_instantiated();
+                return Err(import_error(&import.module, &import.name, error));
+            }
         }
         imports.push(item.to_import(runtime));
     }

@@ -2,8 +2,8 @@
 
 use crate::store::StoreInner;
 use crate::{
-    AsContext, AsContextMut, Func, Global, Instance, Memory, Result, Store, StoreContext, StoreContextMut,
-    Table,
+    AsContext, AsContextMut, Caller, Func, Global, Instance, Memory, Result, Store, StoreContext,
+    StoreContextMut, Table,
 };
 use tenure_runtime as runtime;
 
@@ -59,8 +59,50 @@ impl<T: 'static> StoreContextMut<'_, T> {
     }
 
     /// Frees everything that nothing reaches any more, and says what that was. During a call nothing is freed.
+    ///
+    /// # Panics
+    /// When the `Drop` of a host function or host value that goes panics: with its payload, after everything else
+    /// has gone too. The store can be used again.
     pub fn reclaim(&mut self) -> Reclaimed {
         self.0.runtime.reclaim()
+    }
+
+    /// Whether the store reclaims by itself; see [`Store::set_automatic_reclaim`].
+    pub fn set_automatic_reclaim(&mut self, on: bool) {
+        self.0.runtime.set_automatic_reclaim(on);
+    }
+
+    /// Runs `body`; what the host makes in it is released at its end, unless it was kept. See [`Store::scope`].
+    pub fn scope<R>(&mut self, body: impl FnOnce(&mut Scope<'_, T>) -> R) -> R {
+        let mut scope = Scope::open(self.0);
+        body(&mut scope)
+    }
+}
+
+/// From inside a call: what is released, by hand or at the end of a scope, goes at a reclamation after the outermost
+/// call has returned.
+impl<T: 'static> Caller<'_, T> {
+    /// Gives up the host's claim on something that it made; see [`StoreContextMut::release`].
+    ///
+    /// # Errors
+    /// As [`StoreContextMut::release`].
+    pub fn release(&mut self, item: impl Release) -> Result<()> {
+        self.as_context_mut().release(item)
+    }
+
+    /// As [`Store::reclaim`]: frees nothing, since a call is active.
+    pub fn reclaim(&mut self) -> Reclaimed {
+        self.as_context_mut().reclaim()
+    }
+
+    /// Whether the store reclaims by itself; see [`Store::set_automatic_reclaim`].
+    pub fn set_automatic_reclaim(&mut self, on: bool) {
+        self.as_context_mut().set_automatic_reclaim(on);
+    }
+
+    /// Runs `body`; what the host makes in it is released at its end, unless it was kept. See [`Store::scope`].
+    pub fn scope<R>(&mut self, body: impl FnOnce(&mut Scope<'_, T>) -> R) -> R {
+        self.as_context_mut().scope(body)
     }
 }
 
@@ -93,17 +135,21 @@ impl<T: 'static> Store<T> {
 
     /// Frees everything that nothing reaches any more, and says what that was.
     ///
-    /// A store also does this by itself, at instantiation, when enough was released since the last time.
+    /// A store also does this by itself, when something is made in it and enough was released since the last time.
+    ///
+    /// # Panics
+    /// As [`StoreContextMut::reclaim`].
     pub fn reclaim(&mut self) -> Reclaimed {
         self.as_context_mut().reclaim()
     }
 
-    /// Whether the store reclaims by itself, at instantiation. It does unless told otherwise.
+    /// Whether the store reclaims by itself, when something is made in it. It does unless told otherwise.
     pub fn set_automatic_reclaim(&mut self, on: bool) {
         self.as_context_mut().0.runtime.set_automatic_reclaim(on);
     }
 
-    /// Runs `body`; what the host makes in it is released at its end, unless it was kept.
+    /// Runs `body`; what the host makes in it is released at its end, unless it was kept. References that it makes
+    /// ([`Rooted`](crate::Rooted)) end there too.
     ///
     /// ```
     /// use tenure::{Engine, Instance, Module, Store};
@@ -120,8 +166,7 @@ impl<T: 'static> Store<T> {
     /// # Ok::<(), tenure::Error>(())
     /// ```
     pub fn scope<R>(&mut self, body: impl FnOnce(&mut Scope<'_, T>) -> R) -> R {
-        let mut scope = Scope::open(self.as_context_mut().0);
-        body(&mut scope)
+        self.as_context_mut().scope(body)
     }
 }
 
@@ -154,6 +199,31 @@ impl<'a, T: 'static> Scope<'a, T> {
 impl<T: 'static> Drop for Scope<'_, T> {
     fn drop(&mut self) {
         self.store.runtime.close_scope();
+    }
+}
+
+impl<T: 'static> Scope<'_, T> {
+    /// Gives up the host's claim on something that it made; see [`StoreContextMut::release`].
+    ///
+    /// # Errors
+    /// As [`StoreContextMut::release`].
+    pub fn release(&mut self, item: impl Release) -> Result<()> {
+        self.as_context_mut().release(item)
+    }
+
+    /// Frees everything that nothing reaches any more; see [`Store::reclaim`].
+    pub fn reclaim(&mut self) -> Reclaimed {
+        self.as_context_mut().reclaim()
+    }
+
+    /// The host's value.
+    pub fn data(&self) -> &T {
+        &self.store.data
+    }
+
+    /// The host's value, to change.
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut self.store.data
     }
 }
 

@@ -15,13 +15,13 @@ fn unexpected_null(heap: HeapType) -> crate::Error {
     format_err!("found null where a value of type {} was expected", reference(false, heap))
 }
 
-// SAFETY: a number that `number_in` has found to be of this store, or null.
+// SAFETY: a number that `number_of` has found to be of this store, or null.
 unsafe impl WasmTy for Option<Rooted<ExternRef>> {
     const TYPE: ValType = reference(true, HeapType::Extern);
 
     #[inline]
     fn lower(self, store: &mut Store) -> Result<ValRaw> {
-        let number = self.map_or(Ok(0), |value| value.root().number_in(store))?;
+        let number = self.map_or(Ok(0), |value| store.number_of(value.root()))?;
         Ok(ValRaw::externref(number))
     }
 
@@ -52,12 +52,18 @@ unsafe impl WasmTy for Option<OwnedRooted<ExternRef>> {
 
     #[inline]
     fn lower(self, store: &mut Store) -> Result<ValRaw> {
-        self.map(OwnedRooted::into_rooted).lower(store)
+        // The guest is entered before anything could be reclaimed, so the number needs no root from here on.
+        let number = self.map_or(Ok(0), |value| store.number_of(value.root()))?;
+        Ok(ValRaw::externref(number))
     }
 
     #[inline]
     fn lift(store: &mut Store, raw: ValRaw) -> Result<Self> {
-        Ok(Option::<Rooted<ExternRef>>::lift(store, raw)?.map(OwnedRooted::of_rooted))
+        let height = store.open_roots();
+        let rooted = Rooted::of_number(store, raw.get_externref());
+        let owned = rooted.map(|rooted| OwnedRooted::of_rooted(store, rooted)).transpose()?;
+        store.close_roots(height);
+        Ok(owned)
     }
 }
 
@@ -67,12 +73,12 @@ unsafe impl WasmTy for OwnedRooted<ExternRef> {
 
     #[inline]
     fn lower(self, store: &mut Store) -> Result<ValRaw> {
-        self.into_rooted().lower(store)
+        Some(self).lower(store)
     }
 
     #[inline]
     fn lift(store: &mut Store, raw: ValRaw) -> Result<Self> {
-        Rooted::lift(store, raw).map(OwnedRooted::of_rooted)
+        Option::<Self>::lift(store, raw)?.ok_or_else(|| unexpected_null(HeapType::Extern))
     }
 }
 

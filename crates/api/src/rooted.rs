@@ -5,47 +5,18 @@
 //! Rooted     holds one as long as the scope it was made in; copies freely
 //! OwnedRooted holds one as long as it lives itself
 //! ```
-//! Without a collector a store keeps all host values until it goes, so that both kinds stay good that long.
-//! Which store a reference is of is checked at each use.
+//! Both name a root of the store's, and each use checks that it is of this store and still there. What no root,
+//! table or global holds goes at the next reclamation.
 
 use crate::{AsContext, AsContextMut, Result, StoreContext, StoreContextMut};
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::num::NonZeroU32;
 use std::ops::Deref;
-use tenure_runtime::{HandleError, Store, StoreId};
-
-/// Which object of which store.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Root {
-    store: StoreId,
-    number: NonZeroU32,
-}
-
-impl Root {
-    /// The object of `number` in `store`; `None` for 0, which is null.
-    pub(crate) fn new(store: &Store, number: u32) -> Option<Self> {
-        Some(Self { store: store.id(), number: NonZeroU32::new(number)? })
-    }
-
-    /// Its number in `store`.
-    #[inline]
-    pub(crate) fn number_in(self, store: &Store) -> Result<u32, HandleError> {
-        if self.store != store.id() {
-            return Err(HandleError::WrongStore { what: "host reference" });
-        }
-        Ok(self.number.get())
-    }
-}
-
-impl fmt::Debug for Root {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}:{}", self.store, self.number)
-    }
-}
+use std::sync::Arc;
+use tenure_runtime::{HandleError, Root, Store};
 
 mod sealed {
-    use super::Root;
+    use tenure_runtime::Root;
 
     pub trait GcRefImpl: Copy + Send + Sync + 'static {
         /// For messages.
@@ -99,12 +70,22 @@ pub struct Rooted<T: GcRef>(T);
 /// assert_eq!(kept.data(&store)?.unwrap().downcast_ref::<u8>(), Some(&7));
 /// # Ok::<(), tenure::Error>(())
 /// ```
-pub struct OwnedRooted<T: GcRef>(T);
+pub struct OwnedRooted<T: GcRef> {
+    reference: T,
+    /// As long as a copy of it is there the store keeps the root.
+    _token: Arc<()>,
+}
 
 impl<T: GcRef> Rooted<T> {
-    /// The reference with `number` in `store`; `None` for null.
-    pub(crate) fn of_number(store: &Store, number: u32) -> Option<Self> {
-        Root::new(store, number).map(|root| Self(T::from_root(root)))
+    /// A reference to the value of `number` in `store`, for its innermost scope; `None` for null.
+    #[inline]
+    pub(crate) fn of_number(store: &mut Store, number: u32) -> Option<Self> {
+        store.root(number).map(Self::of_root)
+    }
+
+    /// What `root` holds.
+    pub(crate) fn of_root(root: Root) -> Self {
+        Self(T::from_root(root))
     }
 
     /// Whether `a` and `b` refer to the same object.
@@ -113,7 +94,7 @@ impl<T: GcRef> Rooted<T> {
     /// When one is of another store.
     pub fn ref_eq(store: impl AsContext, a: &impl RootedGcRef<T>, b: &impl RootedGcRef<T>) -> Result<bool> {
         let store = &store.as_context().0.runtime;
-        Ok(a.root().number_in(store)? == b.root().number_in(store)?)
+        Ok(store.number_of(a.root())? == store.number_of(b.root())?)
     }
 
     /// Feeds to `state` what tells the object apart from others of the store.
@@ -121,11 +102,12 @@ impl<T: GcRef> Rooted<T> {
     /// # Errors
     /// When the reference is of another store.
     pub fn ref_hash<H: Hasher>(&self, store: impl AsContext, state: &mut H) -> Result<()> {
-        self.root().number_in(&store.as_context().0.runtime)?.hash(state);
+        store.as_context().0.runtime.number_of(self.root())?.hash(state);
         Ok(())
     }
 
-    /// Whether `a` and `b` are the same reference.
+    /// Whether `a` and `b` are copies of one reference. Two references to one object are not; see
+    /// [`Rooted::ref_eq`].
     pub fn rooted_eq(a: Self, b: Self) -> bool {
         a.root() == b.root()
     }
@@ -139,21 +121,19 @@ impl<T: GcRef> Rooted<T> {
     ///
     /// # Errors
     /// When it is of another store.
-    pub fn to_owned_rooted(&self, store: impl AsContextMut) -> Result<OwnedRooted<T>> {
-        self.root().number_in(&store.as_context().0.runtime)?;
-        Ok(OwnedRooted(self.0))
+    pub fn to_owned_rooted(&self, mut store: impl AsContextMut) -> Result<OwnedRooted<T>> {
+        Ok(OwnedRooted::of_rooted(&mut store.as_context_mut().0.runtime, *self)?)
     }
 }
 
 impl<T: GcRef> OwnedRooted<T> {
     /// What `rooted` holds.
-    pub(crate) fn of_rooted(rooted: Rooted<T>) -> Self {
-        Self(rooted.0)
-    }
-
-    /// What this holds.
-    pub(crate) fn into_rooted(self) -> Rooted<T> {
-        Rooted(self.0)
+    ///
+    /// # Errors
+    /// When it is of another store, or its scope has ended.
+    pub(crate) fn of_rooted(store: &mut Store, rooted: Rooted<T>) -> Result<Self, HandleError> {
+        let (root, token) = store.own_root(rooted.root())?;
+        Ok(Self { reference: T::from_root(root), _token: token })
     }
 
     /// Whether `a` and `b` refer to the same object.
@@ -169,7 +149,7 @@ impl<T: GcRef> OwnedRooted<T> {
     /// # Panics
     /// When the reference is of another store.
     pub fn ref_hash<H: Hasher>(&self, store: impl AsContext, state: &mut H) {
-        crate::handle::expect(Rooted(self.0).root().number_in(&store.as_context().0.runtime)).hash(state);
+        crate::handle::expect(store.as_context().0.runtime.number_of(self.root())).hash(state);
     }
 
     /// Feeds the reference itself to `state`.
@@ -181,9 +161,10 @@ impl<T: GcRef> OwnedRooted<T> {
     ///
     /// # Panics
     /// When it is of another store.
-    pub fn to_rooted(&self, store: impl AsContextMut) -> Rooted<T> {
-        crate::handle::expect(self.root().number_in(&store.as_context().0.runtime));
-        Rooted(self.0)
+    pub fn to_rooted(&self, mut store: impl AsContextMut) -> Rooted<T> {
+        let store = &mut store.as_context_mut().0.runtime;
+        let number = crate::handle::expect(store.number_of(self.root()));
+        Rooted::of_number(store, number).expect("what a root holds is there")
     }
 }
 
@@ -197,19 +178,19 @@ impl<T: GcRef> Copy for Rooted<T> {}
 
 impl<T: GcRef> Clone for OwnedRooted<T> {
     fn clone(&self) -> Self {
-        Self(self.0)
+        Self { reference: self.reference, _token: self._token.clone() }
     }
 }
 
 macro_rules! holders {
-    ($($holder:ident)*) => {$(
+    ($($holder:ident $field:tt;)*) => {$(
         impl<T: GcRef> sealed::RootedGcRefImpl<T> for $holder<T> {}
 
         impl<T: GcRef> Deref for $holder<T> {
             type Target = T;
 
             fn deref(&self) -> &T {
-                &self.0
+                &self.$field
             }
         }
 
@@ -221,9 +202,12 @@ macro_rules! holders {
     )*};
 }
 
-holders!(Rooted OwnedRooted);
+holders! {
+    Rooted 0;
+    OwnedRooted reference;
+}
 
-/// A part of the program's run in which references are made that nobody needs afterwards.
+/// A part of the program's run in which references are made that nobody needs afterwards: they end with it.
 ///
 /// Stands for the store meanwhile.
 ///
@@ -231,25 +215,39 @@ holders!(Rooted OwnedRooted);
 /// use tenure::{ExternRef, RootScope, Store};
 ///
 /// let mut store = Store::<()>::default();
-/// let mut scope = RootScope::new(&mut store);
-/// let value = ExternRef::new(&mut scope, "short-lived")?;
-/// assert!(value.data(&scope)?.is_some());
+/// let value = {
+///     let mut scope = RootScope::new(&mut store);
+///     let value = ExternRef::new(&mut scope, "short-lived")?;
+///     assert!(value.data(&scope)?.is_some());
+///     value
+/// };
+/// assert_eq!(value.data(&store).unwrap_err().to_string(), "host reference whose scope has ended");
+/// assert_eq!(store.reclaim().host_references, 1);
 /// # Ok::<(), tenure::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct RootScope<C: AsContextMut> {
     store: C,
+    /// What [`Store::close_roots`] is to be given.
+    roots: usize,
 }
 
 impl<C: AsContextMut> RootScope<C> {
     /// Begins a scope in `store`.
     pub fn new(store: C) -> Self {
-        Self { store }
+        let roots = store.as_context().0.runtime.open_roots();
+        Self { store, roots }
     }
 
     /// Makes room for `additional` references.
     pub fn reserve(&mut self, additional: usize) {
         self.store.as_context_mut().0.runtime.reserve_externs(additional);
+    }
+}
+
+impl<C: AsContextMut> Drop for RootScope<C> {
+    fn drop(&mut self) {
+        self.store.as_context_mut().0.runtime.close_roots(self.roots);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a store holds.
 
-use crate::{AsContext, Store, StoreContext, StoreContextMut};
+use crate::{AsContext, Caller, Store, StoreContext, StoreContextMut};
 
 pub use tenure_runtime::MemoryUsage;
 
@@ -29,6 +29,13 @@ impl<T: 'static> StoreContext<'_, T> {
     /// What the store holds now; see [`Store::memory_usage`].
     pub fn memory_usage(&self) -> MemoryUsage {
         self.0.runtime.memory_usage()
+    }
+}
+
+impl<T: 'static> Caller<'_, T> {
+    /// What the store holds now; see [`Store::memory_usage`].
+    pub fn memory_usage(&self) -> MemoryUsage {
+        self.as_context().memory_usage()
     }
 }
 

@@ -161,7 +161,7 @@ impl Val {
             }
             Self::ExternRef(None) => ValType::NULLEXTERNREF,
             Self::ExternRef(Some(value)) => {
-                value.root().number_in(store)?;
+                store.number_of(value.root())?;
                 never_null(HeapType::Extern)
             }
             Self::AnyRef(None) => ValType::NULLREF,
@@ -204,7 +204,7 @@ impl Val {
             Self::FuncRef(Some(func)) => {
                 CoreRaw::funcref(store.func(func.0)?.funcref().as_ptr().expose_provenance())
             }
-            Self::ExternRef(Some(value)) => CoreRaw::externref(value.root().number_in(store)?),
+            Self::ExternRef(Some(value)) => CoreRaw::externref(store.number_of(value.root())?),
             Self::FuncRef(None)
             | Self::ExternRef(None)
             | Self::AnyRef(_)
@@ -254,7 +254,7 @@ impl Val {
             }
             (Self::ExternRef(None), core::ValType::Ref(ty)) => ty.nullable && !ty.heap.is_func(),
             (Self::ExternRef(Some(value)), core::ValType::Ref(ty)) => {
-                value.root().number_in(store)?;
+                store.number_of(value.root())?;
                 ty.heap == core::HeapType::Extern
             }
             _ => false,

@@ -142,6 +142,11 @@ pub enum HandleError {
         /// What it named.
         what: &'static str,
     },
+    /// The scope that it was made in has ended.
+    Unrooted {
+        /// What it names.
+        what: &'static str,
+    },
 }
 
 impl fmt::Display for HandleError {
@@ -149,6 +154,7 @@ impl fmt::Display for HandleError {
         let (what, problem) = match self {
             Self::WrongStore { what } => (what, "of another store"),
             Self::Reclaimed { what } => (what, "that was released and reclaimed"),
+            Self::Unrooted { what } => return write!(f, "{what} whose scope has ended"),
         };
         let article = if what.starts_with('i') { "an" } else { "a" };
         write!(f, "handle to {article} {what} {problem}")

@@ -93,6 +93,11 @@ impl<T> Arena<T> {
         self.slots.iter_mut().filter_map(|slot| slot.value.as_mut())
     }
 
+    /// Takes all values out, for the end.
+    pub fn take_all(&mut self) -> Vec<T> {
+        std::mem::take(self).slots.into_iter().filter_map(|slot| slot.value).collect()
+    }
+
     /// Addresses of all values.
     pub fn addrs(&self) -> impl Iterator<Item = Addr<T>> {
         let full = self.slots.iter().enumerate().filter(|(_, slot)| slot.value.is_some());

@@ -2,6 +2,7 @@
 
 use crate::addr::InstAddr;
 use crate::code_space::SigStubs;
+use crate::reclaim::{Holder, Work};
 use std::any::Any;
 use std::ffi::c_void;
 use std::fmt;
@@ -126,6 +127,17 @@ impl FuncInst {
         match self.owner {
             FuncOwner::Instance(instance, func) => Some((instance, func)),
             FuncOwner::Host { .. } => None,
+        }
+    }
+}
+
+impl Holder for FuncInst {
+    fn trace(&self, work: &mut Work) {
+        let Self { funcref: _, ty: _, type_id: _, stubs: _, owner } = self;
+        match owner {
+            FuncOwner::Instance(instance, _) => work.instances.push(*instance),
+            // Handles in a closure hold nothing: they are indices.
+            FuncOwner::Host { _record: _ } => {}
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Globals (specification, "Global Instances").
 
 use crate::addr::InstAddr;
+use crate::reclaim::{Holder, Work};
 use crate::record::Record;
 use std::ptr::NonNull;
 use tenure_abi::ValRaw;
 use tenure_abi::vm::VmGlobal;
-use tenure_types::GlobalType;
+use tenure_types::{GlobalType, RefType, ValType};
 
 /// A global.
 #[derive(Debug)]
@@ -54,5 +55,16 @@ impl GlobalInst {
 
     pub(crate) fn record(&self) -> *mut VmGlobal {
         self.record.as_ptr()
+    }
+}
+
+impl Holder for GlobalInst {
+    fn trace(&self, work: &mut Work) {
+        let Self { ty, record, home: _ } = self;
+        if let ValType::Ref(RefType { heap, nullable: _ }) = ty.content {
+            let value = record.get().value;
+            let raw = if heap.is_func() { value.get_u64() } else { value.get_externref().into() };
+            work.reference(heap, raw);
+        }
     }
 }

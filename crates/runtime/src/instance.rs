@@ -2,6 +2,7 @@
 
 use crate::addr::{FuncAddr, GlobalAddr, MemAddr, TableAddr};
 use crate::loaded::LoadedModule;
+use crate::reclaim::{Holder, Work};
 use crate::vm_ctx::VmCtx;
 use std::any::Any;
 use std::ptr::NonNull;
@@ -52,6 +53,28 @@ impl ModuleInst {
             return Some(self.ctx.imported_funcref(layout, func));
         }
         module.funcs[func.at()].escape.map(|escape| self.ctx.own_funcref(layout, escape))
+    }
+}
+
+impl Holder for ModuleInst {
+    fn trace(&self, work: &mut Work) {
+        let Self {
+            module: _,
+            // Its functions' records and what it imports, which stands in the lists too.
+            ctx: _,
+            imported_funcs,
+            mems,
+            tables,
+            globals,
+            // What is left of the segments refers to functions of the instance alone.
+            dropped_elems: _,
+            dropped_datas: _,
+            note: _,
+        } = self;
+        work.funcs.extend(imported_funcs);
+        work.mems.extend(mems);
+        work.tables.extend(tables);
+        work.globals.extend(globals);
     }
 }
 

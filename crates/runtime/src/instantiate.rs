@@ -291,8 +291,8 @@ impl Store {
         self.reclaim_if_due();
     }
 
-    /// The instance could not be initialized: it lives as long as something that it was written into reaches
-    /// its functions, and no longer.
+    /// There will be no instance: what was taken in for it can go. One that could be made but not initialized lives
+    /// as long as something that it was written into reaches its functions, and no longer.
     pub fn not_instantiated(&mut self) {
         self.released += 1;
         self.reclaim_if_due();

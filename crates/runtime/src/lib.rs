@@ -33,6 +33,7 @@ mod memory_pool;
 mod code_space;
 mod const_eval;
 mod externs;
+mod roots;
 #[expect(unsafe_code, reason = "decides about faults in guest code")]
 mod fault;
 #[expect(unsafe_code, reason = "host functions are called through a raw context")]
@@ -71,6 +72,7 @@ pub use loaded::LoadedModule;
 pub use memory::MemInst;
 pub use reclaim::{Owned, Reclaimed, ReleaseError};
 pub use room::LimiterSource;
+pub use roots::Root;
 pub use scope::Claimed;
 pub use store::{EpochHandler, Store, StoreConfig};
 pub use table::TableInst;

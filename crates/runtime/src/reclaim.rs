@@ -1,30 +1,36 @@
 //! Release and reclaim: the store gives back what nothing can reach.
 //!
 //! ```text
-//! roots  what the host holds: it made it, and has not released it
+//! roots  what the host holds: it made it, and has not released it; host values that it has rooted
 //! edges  instance → its imports, memories, tables, globals
 //!        table, global → the functions they hold → the instances that define those
+//!        table, global → the host values they hold
 //! ```
 //! What a trace from the roots does not reach goes: cycles are no special case. A memory, table or global
 //! may outlive the instance that defines it; its record then moves out of that instance's context.
 //!
-//! Nothing is freed while a call is active, so no frame needs to be looked at.
+//! Nothing is freed while a call is active, so no frame needs to be looked at. Who holds something says so in
+//! its [`Holder`].
 
 use crate::addr::{Addr, FuncAddr, GlobalAddr, Handle, HandleError, InstAddr, MemAddr, TableAddr};
 use crate::arena::Arena;
+use crate::externs::{Externs, HostValue};
 use crate::func::{FuncInst, FuncOwner};
 use crate::global::GlobalInst;
 use crate::instance::ModuleInst;
 use crate::memory::MemInst;
+use crate::roots::Roots;
 use crate::scope::Claimed;
 use crate::store::Store;
 use crate::table::TableInst;
 use crate::usage::Weight;
+use std::any::Any;
 use std::collections::HashSet;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use tenure_abi::vm::VmFuncRef;
-use tenure_types::{GlobalIdx, MemIdx, TableIdx, ValType};
+use tenure_types::{GlobalIdx, HeapType, MemIdx, TableIdx};
 
 /// What a reclamation gave back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -40,7 +46,9 @@ pub struct Reclaimed {
     pub tables: usize,
     /// Globals.
     pub globals: usize,
-    /// Bytes of memories, tables, instances and host functions.
+    /// Values of the host's behind references.
+    pub host_references: usize,
+    /// Bytes of memories, tables, instances, host functions and host references.
     pub bytes: usize,
 }
 
@@ -76,9 +84,7 @@ impl From<HandleError> for ReleaseError {
     }
 }
 
-/// A kind of thing that a store owns: it stands in a list, and may refer to others.
-///
-/// Whoever adds a kind of reference adds it to `trace`.
+/// A kind of thing that a store owns: it stands in a list, and may hold others as a [`Holder`].
 pub trait Owned: Sized {
     /// What it is called in messages.
     #[doc(hidden)]
@@ -133,10 +139,11 @@ owned! {
 }
 
 impl Store {
-    /// The host holds `handle` from now on: a new item of its own.
+    /// The host holds the item at `addr` from now on: a new one of its own. Whatever was released by then may go.
     pub(crate) fn claim<T: Owned>(&mut self, addr: Addr<T>) {
         T::list(self).0.claim(addr);
         self.note_in_scope(addr);
+        self.reclaim_if_due();
     }
 
     /// Whether `handle` names something of this store that is still there.
@@ -166,14 +173,13 @@ impl Store {
 
     /// Frees everything that nothing reaches, and says what that was. During a call nothing is freed.
     pub fn reclaim(&mut self) -> Reclaimed {
-        match self.take_dead() {
-            // Host closures are dropped here, when the store is whole again: they may do anything, or panic.
-            Some(dead) => dead.count(),
-            None => Reclaimed::default(),
-        }
+        let Some(dead) = self.take_dead() else { return Reclaimed::default() };
+        let count = dead.count();
+        dead.bury();
+        count
     }
 
-    /// Takes out everything that nothing reaches, for the caller to drop; nothing during a call.
+    /// Takes out everything that nothing reaches, for the caller to bury; nothing during a call.
     pub(crate) fn take_dead(&mut self) -> Option<Dead> {
         if self.is_active() {
             return None;
@@ -185,19 +191,21 @@ impl Store {
         self.held -= dead.weight();
         dead.mems.iter_mut().for_each(|mem| mem.settle(self.entries));
         self.forget_reclaimed_links();
-        self.lived = self.instances.len() + self.funcs.len();
+        self.lived = self.instances.len() + self.funcs.len() + self.externs.len();
         Some(dead)
     }
 
     /// Reclaims when what was released since the last time outweighs what lived then, so that the cost of
-    /// tracing is a constant share of the work between two traces.
+    /// tracing is a constant share of the work between two traces. A new host value counts as released: most
+    /// are by the next time, without a word.
     pub(crate) fn reclaim_if_due(&mut self) {
-        if self.released > self.lived.max(LEAST_RELEASED) && self.reclaims_itself {
+        let released = self.released + self.externs.fresh();
+        if released > self.lived.max(LEAST_RELEASED) && self.reclaims_itself {
             self.reclaim();
         }
     }
 
-    /// Whether the store reclaims by itself, at instantiation.
+    /// Whether the store reclaims by itself, when something is made in it.
     pub fn set_automatic_reclaim(&mut self, on: bool) {
         self.reclaims_itself = on;
     }
@@ -205,6 +213,55 @@ impl Store {
 
 /// Fewer releases than this are not worth a trace.
 const LEAST_RELEASED: usize = 64;
+
+/// What can hold other things of its store: they live as long as it is reached.
+///
+/// Each kind of holder takes itself apart without `..`, so that a new field compiles only when somebody has said
+/// whether it holds something; and a reference goes through [`Work::reference`], which knows every kind.
+pub(crate) trait Holder {
+    /// Adds what it holds to `work`.
+    fn trace(&self, work: &mut Work);
+}
+
+/// What was reached and not looked at yet.
+#[derive(Default)]
+pub(crate) struct Work {
+    pub instances: Vec<InstAddr>,
+    pub funcs: Vec<FuncAddr>,
+    pub mems: Vec<MemAddr>,
+    pub tables: Vec<TableAddr>,
+    pub globals: Vec<GlobalAddr>,
+    /// Funcrefs, as addresses of their records.
+    funcrefs: Vec<usize>,
+    /// Numbers of host values.
+    externs: Vec<u32>,
+}
+
+impl Work {
+    /// Adds what a reference to a `heap` refers to, given as guests hold it.
+    #[inline]
+    pub fn reference(&mut self, heap: HeapType, raw: u64) {
+        if raw == 0 {
+            return;
+        }
+        match heap {
+            HeapType::Func | HeapType::Concrete(_) => self.funcrefs.push(raw as usize),
+            HeapType::Extern => self.externs.push(raw as u32),
+            HeapType::NoFunc | HeapType::NoExtern => {}
+        }
+    }
+}
+
+impl Holder for MemInst {
+    /// Nothing: bytes are no references.
+    fn trace(&self, _: &mut Work) {}
+}
+
+impl Holder for Roots {
+    fn trace(&self, work: &mut Work) {
+        work.externs.extend(self.numbers());
+    }
+}
 
 /// Tracing.
 impl Store {
@@ -214,98 +271,62 @@ impl Store {
         self.mems.unmark_all();
         self.tables.unmark_all();
         self.globals.unmark_all();
+        self.externs.unmark_all();
+        self.roots.trim();
         let mut work = Work {
             instances: self.instances.claimed().collect(),
             funcs: self.funcs.claimed().collect(),
             mems: self.mems.claimed().collect(),
             tables: self.tables.claimed().collect(),
             globals: self.globals.claimed().collect(),
+            ..Work::default()
         };
+        self.roots.trace(&mut work);
         loop {
             if let Some(addr) = work.instances.pop() {
-                if self.instances.mark(addr) {
-                    self.instances.get(addr).expect(LISTED).trace(&mut work);
-                }
+                visit(&mut self.instances, addr, &mut work);
             } else if let Some(addr) = work.funcs.pop() {
-                if self.funcs.mark(addr) {
-                    self.funcs.get(addr).expect(LISTED).trace(&mut work);
-                }
+                visit(&mut self.funcs, addr, &mut work);
             } else if let Some(addr) = work.tables.pop() {
-                if self.tables.mark(addr) {
-                    self.trace_funcrefs(self.tables.get(addr).expect(LISTED).funcrefs(), &mut work);
-                }
+                visit(&mut self.tables, addr, &mut work);
             } else if let Some(addr) = work.globals.pop() {
-                if self.globals.mark(addr) {
-                    self.trace_funcrefs(self.globals.get(addr).expect(LISTED).funcref(), &mut work);
-                }
+                visit(&mut self.globals, addr, &mut work);
             } else if let Some(addr) = work.mems.pop() {
-                self.mems.mark(addr);
+                visit(&mut self.mems, addr, &mut work);
+            } else if let Some(raw) = work.funcrefs.pop() {
+                self.follow(raw, &mut work);
             } else {
                 break;
             }
         }
+        work.externs.into_iter().for_each(|number| self.externs.mark(number));
     }
 
-    fn trace_funcrefs(&self, funcrefs: impl Iterator<Item = usize>, work: &mut Work) {
-        for raw in funcrefs {
-            let funcref = ptr::with_exposed_provenance::<VmFuncRef>(raw);
-            // SAFETY: a funcref in a table or global that was reached is the record of a function that was
-            // not reclaimed: whatever holds it kept its function reached at every earlier trace.
-            let (handle, vmctx) = unsafe { ((*funcref).handle, (*funcref).vmctx) };
-            if handle == VmFuncRef::NO_HANDLE {
-                // SAFETY: only instances' functions come without a handle; their context is as alive as they.
-                work.instances.push(InstAddr::from_bits(unsafe { (*vmctx).instance }));
-            } else {
-                work.funcs.extend(self.funcs.addr_of_slot(handle));
-            }
+    /// Adds the function of a funcref.
+    fn follow(&self, raw: usize, work: &mut Work) {
+        let funcref = ptr::with_exposed_provenance::<VmFuncRef>(raw);
+        // SAFETY: a funcref in something that was reached is the record of a function that was not reclaimed:
+        // whatever holds it kept its function reached at every earlier trace.
+        let (handle, vmctx) = unsafe { ((*funcref).handle, (*funcref).vmctx) };
+        if handle == VmFuncRef::NO_HANDLE {
+            // SAFETY: only instances' functions come without a handle; their context is as alive as they.
+            work.instances.push(InstAddr::from_bits(unsafe { (*vmctx).instance }));
+        } else {
+            work.funcs.extend(self.funcs.addr_of_slot(handle));
         }
+    }
+}
+
+/// Marks what is at `addr`, and adds what it holds when it was not marked before.
+fn visit<T: Holder>(list: &mut Arena<T>, addr: Addr<T>, work: &mut Work) {
+    if list.mark(addr)
+        && let Some(item) = list.get(addr)
+    {
+        item.trace(work);
     }
 }
 
 const LISTED: &str = "marked just now, so in the list";
-
-/// What was reached and not looked at yet.
-struct Work {
-    instances: Vec<InstAddr>,
-    funcs: Vec<FuncAddr>,
-    mems: Vec<MemAddr>,
-    tables: Vec<TableAddr>,
-    globals: Vec<GlobalAddr>,
-}
-
-impl ModuleInst {
-    fn trace(&self, work: &mut Work) {
-        work.mems.extend(&self.mems);
-        work.tables.extend(&self.tables);
-        work.globals.extend(&self.globals);
-        work.funcs.extend(&self.imported_funcs);
-    }
-}
-
-impl FuncInst {
-    fn trace(&self, work: &mut Work) {
-        match &self.owner {
-            FuncOwner::Instance(instance, _) => work.instances.push(*instance),
-            FuncOwner::Host { .. } => {}
-        }
-    }
-}
-
-impl TableInst {
-    /// The funcrefs it holds, without nulls.
-    fn funcrefs(&self) -> impl Iterator<Item = usize> + '_ {
-        let len = if self.ty().element.heap.is_func() { self.size() } else { 0 };
-        (0..len).filter_map(|at| self.get(at)).map(|raw| raw as usize).filter(|&raw| raw != 0)
-    }
-}
-
-impl GlobalInst {
-    /// The funcref it holds, if it holds one.
-    fn funcref(&self) -> impl Iterator<Item = usize> {
-        let is_func = matches!(self.ty().content, ValType::Ref(ty) if ty.heap.is_func());
-        is_func.then(|| self.get().get_funcref()).filter(|&raw| raw != 0).into_iter()
-    }
-}
 
 /// Sweeping.
 impl Store {
@@ -380,6 +401,7 @@ impl Store {
             .collect();
         Dead {
             funcs: gone.into_iter().filter_map(|addr| self.funcs.remove(addr)).collect(),
+            externs: self.externs.sweep(),
             tables: take(&mut self.tables),
             mems: take(&mut self.mems),
             globals: take(&mut self.globals),
@@ -392,9 +414,10 @@ fn take<T>(list: &mut Arena<T>) -> Vec<T> {
     list.unmarked().into_iter().filter_map(|addr| list.remove(addr)).collect()
 }
 
-/// What was taken out, whole until it is dropped. Instances last: records of the others lie in their contexts.
+/// What was taken out, whole until it is buried.
 pub(crate) struct Dead {
     funcs: Vec<FuncInst>,
+    externs: Vec<HostValue>,
     tables: Vec<TableInst>,
     mems: Vec<MemInst>,
     globals: Vec<GlobalInst>,
@@ -416,7 +439,82 @@ impl Dead {
             memories: self.mems.len(),
             tables: self.tables.len(),
             globals: self.globals.len(),
-            bytes: self.weight().bytes(),
+            host_references: self.externs.len(),
+            bytes: self.weight().bytes() + self.externs.iter().map(Externs::weight).sum::<usize>(),
+        }
+    }
+
+    /// Drops everything, when the store is whole again: host closures and values may do anything then, or panic.
+    ///
+    /// # Panics
+    /// When one of those does: with its payload, after all the others were dropped.
+    pub fn bury(self) {
+        let Self { funcs, externs, tables, mems, globals, instances } = self;
+        let mut panics = Panics::default();
+        panics.bury(funcs);
+        panics.bury(externs);
+        // Instances last: records of the others lie in their contexts.
+        drop((tables, mems, globals));
+        drop(instances);
+        panics.resume();
+    }
+}
+
+/// Panics of what the host gave, while it is dropped: the first goes on when everything is done.
+#[derive(Default)]
+pub(crate) struct Panics(Option<Box<dyn Any + Send>>);
+
+impl Panics {
+    /// Drops each of `dead`.
+    pub fn bury<T>(&mut self, dead: impl IntoIterator<Item = T>) {
+        for item in dead {
+            let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(item))) else { continue };
+            match self.0 {
+                None => self.0 = Some(payload),
+                // A payload may panic in its own `Drop`; nobody would catch that.
+                Some(_) => std::mem::forget(payload),
+            }
+        }
+    }
+
+    /// Goes on with the first panic, if there was one and nothing is unwinding already.
+    pub fn resume(self) {
+        match self.0 {
+            Some(payload) if std::thread::panicking() => std::mem::forget(payload),
+            Some(payload) => resume_unwind(payload),
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tenure_types::TypeId;
+
+    /// One heap type after the other; `None` after the last. A new one makes this incomplete.
+    fn after(heap: HeapType) -> Option<HeapType> {
+        match heap {
+            HeapType::Func => Some(HeapType::Concrete(TypeId(0))),
+            HeapType::Concrete(_) => Some(HeapType::NoFunc),
+            HeapType::NoFunc => Some(HeapType::Extern),
+            HeapType::Extern => Some(HeapType::NoExtern),
+            HeapType::NoExtern => None,
+        }
+    }
+
+    #[test]
+    fn every_kind_of_reference_is_followed_and_null_is_not() {
+        let mut heap = Some(HeapType::Func);
+        while let Some(kind) = heap {
+            let (mut work, mut nothing) = (Work::default(), Work::default());
+            work.reference(kind, 8);
+            nothing.reference(kind, 0);
+            let only_null = HeapType::NoFunc.matches(kind) && kind.matches(HeapType::NoFunc)
+                || HeapType::NoExtern.matches(kind) && kind.matches(HeapType::NoExtern);
+            let followed = |work: &Work| work.funcrefs.len() + work.externs.len();
+            assert_eq!((followed(&work), followed(&nothing)), (usize::from(!only_null), 0), "{kind:?}");
+            heap = after(kind);
         }
     }
 }

@@ -135,8 +135,9 @@ impl Store {
         for (&item, was_held) in kept.iter().zip(held).rev() {
             self.set_held(item, was_held);
         }
-        // Host closures go here, when the store is whole again: they may do anything, or panic.
-        drop(dead);
+        if let Some(dead) = dead {
+            dead.bury();
+        }
         self.check_room(&wanted, limiter)
     }
 

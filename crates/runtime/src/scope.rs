@@ -15,18 +15,30 @@ pub enum Claimed {
     Global(GlobalAddr),
 }
 
+/// A scope that is open.
+#[derive(Debug)]
+pub(crate) struct OpenScope {
+    /// What the host claimed in it.
+    claimed: Vec<Claimed>,
+    /// The height of the stack of roots when it was opened.
+    roots: usize,
+}
+
 impl Store {
     /// Opens a scope inside those that are open.
     pub fn open_scope(&mut self) {
-        self.scopes.push(Vec::new());
+        let roots = self.roots.height();
+        self.scopes.push(OpenScope { claimed: Vec::new(), roots });
     }
 
-    /// Ends the innermost scope: releases what was claimed in it and not kept.
+    /// Ends the innermost scope: releases what was claimed in it and not kept, and the roots that were made in it.
     ///
     /// # Panics
     /// When no scope is open.
     pub fn close_scope(&mut self) {
-        for claimed in self.scopes.pop().expect("a scope is open") {
+        let scope = self.scopes.pop().expect("a scope is open");
+        self.roots.cut(scope.roots);
+        for claimed in scope.claimed {
             // What was released by hand in the meantime, or even reclaimed, is no concern of the scope's.
             let _ = match claimed {
                 Claimed::Instance(addr) => self.release(self.handle(addr)),
@@ -47,11 +59,11 @@ impl Store {
         let claimed = T::claimed(handle.addr);
         let innermost = self.scopes.len().checked_sub(1);
         if let Some(scope) = innermost.map(|at| &mut self.scopes[at])
-            && let Some(at) = scope.iter().position(|&other| other == claimed)
+            && let Some(at) = scope.claimed.iter().rposition(|&other| other == claimed)
         {
-            scope.swap_remove(at);
+            scope.claimed.swap_remove(at);
             if let Some(outer) = innermost.and_then(|at| at.checked_sub(1)) {
-                self.scopes[outer].push(claimed);
+                self.scopes[outer].claimed.push(claimed);
             }
         }
         Ok(())
@@ -60,7 +72,7 @@ impl Store {
     /// Notes a claim in the innermost scope.
     pub(crate) fn note_in_scope<T: Owned>(&mut self, addr: Addr<T>) {
         if let Some(scope) = self.scopes.last_mut() {
-            scope.push(T::claimed(addr));
+            scope.claimed.push(T::claimed(addr));
         }
     }
 }

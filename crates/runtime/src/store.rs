@@ -4,15 +4,17 @@ use crate::addr::{Addr, FuncAddr, GlobalAddr, Handle, HandleError, InstAddr, Mem
 use crate::arena::Arena;
 use crate::call::{Abandon, Activation};
 use crate::code_space::{CodeSpace, LoadError};
-use crate::externs::Externs;
+use crate::externs::{Externs, HostValue};
 use crate::func::{FuncInst, FuncOwner, HostFunc, HostFuncKey, HostRecord};
 use crate::global::GlobalInst;
 use crate::imports::Extern;
 use crate::instance::ModuleInst;
 use crate::limits::{LimitError, Limits, within};
 use crate::memory::MemInst;
+use crate::reclaim::Panics;
 use crate::room::LimiterSource;
-use crate::scope::Claimed;
+use crate::roots::{Root, Roots};
+use crate::scope::OpenScope;
 use crate::table::TableInst;
 use crate::usage::Weight;
 use std::any::Any;
@@ -51,7 +53,9 @@ pub struct Store {
     pub(crate) tables: Arena<TableInst>,
     pub(crate) mems: Arena<MemInst>,
     pub(crate) globals: Arena<GlobalInst>,
-    externs: Externs,
+    pub(crate) externs: Externs,
+    /// Which of these the host holds.
+    pub(crate) roots: Roots,
     /// What it may hold, and who else is asked.
     pub(crate) limits: Limits,
     pub(crate) limiter_source: Option<LimiterSource>,
@@ -72,7 +76,7 @@ pub struct Store {
     /// How much was alive after it.
     pub(crate) lived: usize,
     /// What the host claimed in each open scope, innermost last.
-    pub(crate) scopes: Vec<Vec<Claimed>>,
+    pub(crate) scopes: Vec<OpenScope>,
     /// Whether it happens by itself.
     pub(crate) reclaims_itself: bool,
     /// Why the guest is being abandoned, between the reason and the entry's caller.
@@ -120,6 +124,7 @@ impl Store {
             mems: Arena::default(),
             globals: Arena::default(),
             externs: Externs::default(),
+            roots: Roots::default(),
             limits: Limits::default(),
             limiter_source: None,
             held: Weight::default(),
@@ -269,14 +274,58 @@ impl Store {
         self.handle(addr)
     }
 
-    /// Takes a host value in; its number, which is never 0.
+    /// Takes a host value in, held until the innermost scope ends.
     ///
     /// # Errors
     /// [`LimitError`] when the store may not hold more of them; a limit beyond 2^32 - 1 is one of that.
-    pub fn new_extern(&mut self, value: Box<dyn Any + Send + Sync>) -> Result<u32, LimitError> {
+    pub fn new_extern(&mut self, value: HostValue) -> Result<Root, LimitError> {
         let bound = self.limits.host_references.min(u32::MAX.into());
+        if self.externs.len() as u64 >= bound && self.reclaims_itself {
+            self.reclaim();
+        }
         within("host_references", bound, self.externs.len() as u64 + 1)?;
-        Ok(self.externs.insert(value).expect("fewer than 2^32 - 1 were given out"))
+        let number = self.externs.insert(value).expect("fewer than 2^32 - 1 were given out");
+        let root = self.roots.hold(self.id, number);
+        self.reclaim_if_due();
+        Ok(root)
+    }
+
+    /// The host value of `number`, held until the innermost scope ends; `None` for 0, which is null, and for
+    /// numbers of nothing.
+    #[inline]
+    pub fn root(&mut self, number: u32) -> Option<Root> {
+        self.externs.get(number)?;
+        Some(self.roots.hold(self.id, number))
+    }
+
+    /// What `root` holds, held as long as the token, or a copy of it, is there.
+    ///
+    /// # Errors
+    /// As [`Store::number_of`].
+    pub fn own_root(&mut self, root: Root) -> Result<(Root, Arc<()>), HandleError> {
+        let number = self.number_of(root)?;
+        Ok(self.roots.own(self.id, number))
+    }
+
+    /// The number, never 0, of the host value that `root` holds.
+    ///
+    /// # Errors
+    /// [`HandleError`] when the root is another store's, or its scope has ended.
+    #[inline]
+    pub fn number_of(&self, root: Root) -> Result<u32, HandleError> {
+        self.roots.find(self.id, root)
+    }
+
+    /// Begins a scope of roots: what [`Store::close_roots`] is to be given.
+    #[inline]
+    pub fn open_roots(&self) -> usize {
+        self.roots.height()
+    }
+
+    /// Ends the roots that were made since [`Store::open_roots`] returned `height`.
+    #[inline]
+    pub fn close_roots(&mut self, height: usize) {
+        self.roots.cut(height);
     }
 
     /// How many host values there are, and their bytes.
@@ -490,9 +539,10 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         debug_assert!(!self.is_active(), "a call borrows the store");
-        // Host closures go first, while what they may look at is still whole; then what instances own.
-        self.funcs = Arena::default();
-        self.externs = Externs::default();
+        // Host closures and values go first, while what they may look at is still whole; then what instances own.
+        let mut panics = Panics::default();
+        panics.bury(self.funcs.take_all());
+        panics.bury(self.externs.take_all());
         self.tables = Arena::default();
         let entries = self.entries;
         self.mems.iter_mut().for_each(|mem| mem.settle(entries));
@@ -501,6 +551,7 @@ impl Drop for Store {
         self.instances = Arena::default();
         // SAFETY: made with `Box` in `new`; no call is active, so nothing runs that could use it.
         drop(unsafe { Box::from_raw(self.vm.as_ptr()) });
+        panics.resume();
     }
 }
 

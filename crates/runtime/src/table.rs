@@ -2,6 +2,7 @@
 
 use crate::addr::InstAddr;
 use crate::limits::GrowError;
+use crate::reclaim::{Holder, Work};
 use crate::record::Record;
 use std::alloc::Layout;
 use std::fmt;
@@ -137,6 +138,15 @@ impl TableInst {
     /// Bytes of its elements and of the room to grow that it keeps.
     pub fn footprint(&self) -> usize {
         (self.elements.capacity + 1) * self.elements.size
+    }
+}
+
+impl Holder for TableInst {
+    fn trace(&self, work: &mut Work) {
+        let Self { ty, elements, record: _, home: _ } = self;
+        for at in 0..self.len() {
+            work.reference(ty.element.heap, elements.get(at));
+        }
     }
 }
 

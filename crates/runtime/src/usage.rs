@@ -166,7 +166,9 @@ impl Store {
                 + self.funcs.footprint()
                 + self.mems.footprint()
                 + self.tables.footprint()
-                + self.globals.footprint(),
+                + self.globals.footprint()
+                + self.externs.spare()
+                + self.roots.footprint(),
         }
     }
 

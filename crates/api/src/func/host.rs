@@ -191,8 +191,10 @@ unsafe fn run<T: 'static>(
     let store = unsafe { &mut *(*(*ctx).store).host.cast::<StoreInner<T>>() };
     // SAFETY: a context that is not null is an instance's.
     let instance = (!caller.is_null()).then(|| Addr::of_context(unsafe { (*caller).instance }));
+    let roots = store.runtime.open_roots();
     let mut caller = Caller { store: StoreContextMut(store), instance };
     let outcome = catch_unwind(AssertUnwindSafe(|| body(&mut caller)));
+    caller.store.0.runtime.close_roots(roots);
     match outcome {
         Ok(Ok(())) => return,
         Ok(Err(error)) => fail(caller.store.0, error),

@@ -503,7 +503,7 @@ fn usage_counts_host_references_and_failed_instantiations() {
     ExternRef::new(&mut store, [0_u8; 1000]).unwrap();
     let usage = store.memory_usage();
     assert_eq!(usage.host_references, 1);
-    assert_eq!(usage.host_reference_bytes - before, 1000 + 16);
+    assert_eq!(usage.host_reference_bytes - before, 1000 + 24);
 
     let total = usage.total_bytes();
     let wat = r#"(module (memory 1) (func $start unreachable) (start $start))"#;

@@ -11,12 +11,13 @@ mod instance;
 mod limits;
 mod linker;
 mod memory;
+mod reclaim;
 mod table;
 mod traps;
 mod values;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use tenure::{Config, Engine, Instance, Module, Store};
+use tenure::{Config, Engine, Instance, Module, Store, Val};
 
 /// An engine for each way to find accesses out of bounds.
 fn engines() -> Vec<(&'static str, Engine)> {
@@ -32,6 +33,14 @@ fn empty_store() -> Store<()> {
 fn instantiate<T: 'static>(store: &mut Store<T>, wat: &str) -> Instance {
     let module = Module::new(store.engine(), wat).unwrap();
     Instance::new(store, &module, &[]).unwrap()
+}
+
+/// `val` as text, the same for all references to one host value.
+fn text(store: &mut Store<()>, val: Val) -> String {
+    match val {
+        Val::ExternRef(Some(value)) => format!("host value {}", value.to_raw(store).unwrap()),
+        val => format!("{val:?}"),
+    }
 }
 
 /// What `action` panics with.

@@ -1,4 +1,4 @@
-use crate::{empty_store, panic_of};
+use crate::{empty_store, panic_of, text};
 use tenure::{ExternRef, Func, HeapType, NoExtern, NoFunc, Ref, RefType, V128, Val, ValRaw, ValType};
 
 #[test]
@@ -87,7 +87,7 @@ fn raw_values_go_there_and_back() {
         let raw = val.to_raw(&mut store).unwrap();
         // SAFETY: just made, from a value of this type.
         let back = unsafe { Val::from_raw(&mut store, raw, ty) };
-        assert_eq!(format!("{back:?}"), format!("{val:?}"));
+        assert_eq!(text(&mut store, back), text(&mut store, val));
     }
     assert_eq!(Val::I32(-1).to_raw(&mut store).unwrap().get_i32(), ValRaw::i32(-1).get_i32());
     let raw = func.to_raw(&mut store);
