@@ -11,7 +11,7 @@ use crate::{
     AsContextMut, Engine, Error, Export, Extern, Func, Global, Memory, Module, ModuleExport, Result,
     StoreContext, StoreContextMut, Table, TypedFunc, WasmParams, WasmResults, format_err, func, handle,
 };
-use tenure_runtime::{self as runtime, Handle, ImportError, InstantiateError, ModuleInst};
+use tenure_runtime::{self as runtime, Handle, ImportError, InstAddr, InstantiateError, ModuleInst};
 use tenure_types::ExternIdx;
 
 /// An instance of a module. A handle: cheap to copy, checked at each use.
@@ -163,17 +163,7 @@ pub(crate) fn instantiate<T: 'static>(
 ) -> Result<Instance> {
     let made =
         store.0.limited(|store, limiter| store.create_instance_under(module.loaded(), imports, limiter));
-    let runtime = &mut store.0.runtime;
-    let instance = match made {
-        Ok(addr) => runtime.handle(addr),
-        Err(error) => {
-            runtime.not_instantiated();
-            return Err(explain(module, error));
-        }
-    };
-    let note = Box::new(module.clone());
-    runtime.instance_mut(instance)?.set_note(note);
-
+    let instance = take_in(&mut store.0.runtime, module, made)?;
     match initialize(&mut store, module, instance) {
         Ok(()) => {
             store.0.runtime.instantiated(instance.addr);
@@ -186,6 +176,25 @@ pub(crate) fn instantiate<T: 'static>(
     }
 }
 
+/// The handle of an instance of `module` that was `made`, which keeps the module from now on.
+pub(crate) fn take_in(
+    store: &mut runtime::Store,
+    module: &Module,
+    made: Result<InstAddr, InstantiateError>,
+) -> Result<Handle<ModuleInst>> {
+    match made {
+        Ok(addr) => {
+            let instance = store.handle(addr);
+            store.instance_mut(instance)?.set_note(Box::new(module.clone()));
+            Ok(instance)
+        }
+        Err(error) => {
+            store.not_instantiated();
+            Err(explain(module, error))
+        }
+    }
+}
+
 /// Applies segments and runs the start function.
 fn initialize<T: 'static>(
     store: &mut StoreContextMut<'_, T>,
@@ -194,8 +203,17 @@ fn initialize<T: 'static>(
 ) -> Result<()> {
     let runtime = &mut store.0.runtime;
     runtime.apply_segments(instance.addr).map_err(|error| explain(module, error))?;
+    run_start(store, module, instance)
+}
+
+/// Runs the start function, if there is one.
+pub(crate) fn run_start<T: 'static>(
+    store: &mut StoreContextMut<'_, T>,
+    module: &Module,
+    instance: Handle<ModuleInst>,
+) -> Result<()> {
     if let Some(start) = module.core().start {
-        let start = Instance(instance).export(runtime, ExternIdx::Func(start));
+        let start = Instance(instance).export(&mut store.0.runtime, ExternIdx::Func(start));
         let start = start.into_func().expect("the start function is a function");
         // SAFETY: a start function takes and returns nothing.
         unsafe { func::enter(store, start.0, std::ptr::null_mut())? };

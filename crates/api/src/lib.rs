@@ -65,6 +65,7 @@ mod table;
 mod global;
 #[expect(unsafe_code, reason = "runs start functions")]
 mod instance;
+mod snapshot;
 mod default_value;
 #[expect(unsafe_code, reason = "passes on what the caller promises of unchecked functions")]
 mod linker;
@@ -94,6 +95,7 @@ pub use memory::{Memory, MemoryAccessError};
 pub use module::{Module, ModuleExport, ModuleFunction};
 pub use reclaim::{Reclaimed, Release, Scope};
 pub use rooted::{GcRef, OwnedRooted, RootScope, Rooted, RootedGcRef};
+pub use snapshot::Snapshot;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use tenure_engine::{

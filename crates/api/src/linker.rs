@@ -2,9 +2,10 @@
 
 use crate::error::Context;
 use crate::instance::{check_engine, import_error, instantiate};
+use crate::store::StoreInner;
 use crate::{
     AsContext, AsContextMut, Caller, Engine, Extern, ExternType, Func, FuncType, ImportType, Instance,
-    IntoFunc, Module, Result, StoreContextMut, UnknownImportError, Val, ValRaw, bail, ensure, func,
+    IntoFunc, Module, Result, Snapshot, StoreContextMut, UnknownImportError, Val, ValRaw, bail, ensure, func,
 };
 use std::collections::HashMap;
 use std::fmt;
@@ -378,6 +379,19 @@ impl<T: 'static> Linker<T> {
         link(store.as_context_mut(), module, items.into_iter())
     }
 
+    /// Makes an instance in the state of `snapshot`, with the definitions of its module's imports.
+    ///
+    /// # Errors
+    /// [`UnknownImportError`] when an import has no definition; otherwise as [`Snapshot::instantiate`].
+    pub fn instantiate_snapshot(
+        &self,
+        mut store: impl AsContextMut<Data = T>,
+        snapshot: &Snapshot,
+    ) -> Result<Instance> {
+        let items = self.resolve(snapshot.module())?;
+        link_snapshot(store.as_context_mut(), snapshot, items.into_iter())
+    }
+
     /// Finds the definitions of the imports of `module` and checks their types, to make instances later.
     ///
     /// # Errors
@@ -574,8 +588,28 @@ fn link<'i, T: 'static>(
     module: &Module,
     items: impl Iterator<Item = &'i Item>,
 ) -> Result<Instance> {
-    check_engine(module, &store.0.engine)?;
-    let runtime = &mut store.0.runtime;
+    let imports = imports(store.0, module, items)?;
+    instantiate(store, module, &imports)
+}
+
+/// As [`link`], in the state of `snapshot`.
+fn link_snapshot<'i, T: 'static>(
+    store: StoreContextMut<'_, T>,
+    snapshot: &Snapshot,
+    items: impl Iterator<Item = &'i Item>,
+) -> Result<Instance> {
+    let imports = imports(store.0, snapshot.module(), items)?;
+    snapshot.instantiate_core(store, &imports)
+}
+
+/// `items` as imports of `module` in `store`.
+fn imports<'i, T: 'static>(
+    store: &mut StoreInner<T>,
+    module: &Module,
+    items: impl Iterator<Item = &'i Item>,
+) -> Result<Vec<runtime::Extern>> {
+    check_engine(module, &store.engine)?;
+    let runtime = &mut store.runtime;
     let mut imports = Vec::with_capacity(module.core().imports.len());
     for (item, import) in items.zip(&module.core().imports) {
         if matches!(item, Item::Host(_)) {
@@ -588,7 +622,7 @@ fn link<'i, T: 'static>(
         }
         imports.push(item.to_import(runtime));
     }
-    instantiate(store, module, &imports)
+    Ok(imports)
 }
 
 /// Calls the function `name` of an instance that lives for this call only; or longer when the call returns
@@ -676,6 +710,22 @@ impl<T: 'static> InstancePre<T> {
     /// As [`Instance::new`].
     pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
         link(store.as_context_mut(), &self.module, self.items.iter())
+    }
+
+    /// Makes an instance in the state of `snapshot`, which is one of an instance of this module.
+    ///
+    /// # Errors
+    /// When it is of another module; otherwise as [`Snapshot::instantiate`].
+    pub fn instantiate_snapshot(
+        &self,
+        mut store: impl AsContextMut<Data = T>,
+        snapshot: &Snapshot,
+    ) -> Result<Instance> {
+        ensure!(
+            Module::same(&self.module, snapshot.module()),
+            "the snapshot is of an instance of another module"
+        );
+        link_snapshot(store.as_context_mut(), snapshot, self.items.iter())
     }
 }
 

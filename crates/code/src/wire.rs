@@ -157,6 +157,31 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A checksum in which each word of the input changes the result: every step can be undone, so that two
+/// inputs that differ in one word never agree.
+pub fn checksum(bytes: &[u8]) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let step = |sum: u64, word: [u8; 8]| (sum ^ u64::from_le_bytes(word)).wrapping_mul(ODD).rotate_left(29);
+    // Four sums side by side, for the multiplications to overlap.
+    let mut lanes = [1_u64, 2, 3, 4];
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    for block in blocks {
+        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
+            *lane = step(*lane, *word);
+        }
+    }
+    let mut sum = bytes.len() as u64;
+    for lane in lanes {
+        sum = step(sum, lane.to_le_bytes());
+    }
+    for chunk in rest.chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        sum = step(sum, word);
+    }
+    sum ^ sum >> 32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@
 //! an artifact runs its code, so it must come from a place that can be trusted.
 
 use std::fmt;
-use tenure_code::wire::{Damaged, Reader, Writer};
+use tenure_code::wire::{Damaged, Reader, Writer, checksum};
 use tenure_code::{CodeImage, Tunables};
 use tenure_types::{FEATURES, Features};
 
@@ -173,31 +173,6 @@ pub(crate) fn read<'a>(
     let image = CodeImage::deserialize(&mut body)?;
     body.end()?;
     Ok((wasm, image))
-}
-
-/// A checksum in which each word of the input changes the result: every step can be undone, so that two
-/// inputs that differ in one word never agree.
-fn checksum(bytes: &[u8]) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let step = |sum: u64, word: [u8; 8]| (sum ^ u64::from_le_bytes(word)).wrapping_mul(ODD).rotate_left(29);
-    // Four sums side by side, for the multiplications to overlap.
-    let mut lanes = [1_u64, 2, 3, 4];
-    let (blocks, rest) = bytes.as_chunks::<32>();
-    for block in blocks {
-        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
-            *lane = step(*lane, *word);
-        }
-    }
-    let mut sum = bytes.len() as u64;
-    for lane in lanes {
-        sum = step(sum, lane.to_le_bytes());
-    }
-    for chunk in rest.chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        sum = step(sum, word);
-    }
-    sum ^ sum >> 32
 }
 
 #[cfg(test)]

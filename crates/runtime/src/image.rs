@@ -10,6 +10,8 @@ use tenure_module::{ConstExpr, ConstOp, DataMode, ElemMode, Module};
 #[derive(Debug)]
 pub(crate) struct MemImage {
     segments: Box<[Placed]>,
+    /// What the segments are parts of, when that is not the module.
+    content: Option<Arc<[u8]>>,
 }
 
 #[derive(Debug)]
@@ -23,10 +25,28 @@ struct Placed {
 impl MemImage {
     /// Writes the image to `memory`, which is as large as the module's type says or larger.
     pub fn write(&self, module: &[u8], memory: &mut [u8]) {
+        let module = self.content.as_deref().unwrap_or(module);
         for segment in &self.segments {
             memory[segment.at..segment.at + segment.bytes.len()]
                 .copy_from_slice(&module[segment.bytes.clone()]);
         }
+    }
+
+    /// An image of `parts` of `content`, each with where it lies in the memory: rising, none empty, none
+    /// overlapping.
+    pub fn of_parts(
+        parts: Vec<(usize, Range<usize>)>,
+        content: Arc<[u8]>,
+        _pool: &Arc<crate::memory_pool::MemoryPool>,
+    ) -> Self {
+        let segments = parts.into_iter().map(|(at, bytes)| Placed { at, bytes }).collect();
+        Self { segments, content: Some(content) }
+    }
+
+    /// The parts of an image that was made of parts.
+    pub fn parts(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let content = self.content.as_deref().unwrap_or_default();
+        self.segments.iter().map(|segment| (segment.at, &content[segment.bytes.clone()]))
     }
 
     /// Writes zeros over the image.
@@ -61,7 +81,12 @@ pub(crate) fn images(module: &Module) -> Option<Box<[Arc<MemImage>]>> {
             return None;
         }
     }
-    Some(segments.into_iter().map(|segments| Arc::new(MemImage { segments: segments.into() })).collect())
+    Some(
+        segments
+            .into_iter()
+            .map(|segments| Arc::new(MemImage { segments: segments.into(), content: None }))
+            .collect(),
+    )
 }
 
 /// The value of an offset that is one constant.

@@ -13,11 +13,13 @@ use crate::limits::{GrowError, LimitError, Limiter, NoLimiter};
 use crate::loaded::LoadedModule;
 use crate::memory::{MemInst, NewMemory};
 use crate::room::Wanted;
+use crate::snapshot::{FuncOrNull, GlobalState, Snapshot, State};
 use crate::store::Store;
 use crate::table::TableInst;
 use crate::vm_ctx::VmCtx;
 use std::fmt;
 use std::sync::Arc;
+use tenure_abi::ValRaw;
 use tenure_abi::vm::{VmCtxHeader, VmFuncRef, VmImport};
 use tenure_module::{ConstExpr, DataMode, ElemItems, ElemMode};
 use tenure_types::{ElemIdx, FuncIdx, GlobalIdx, MemIdx, TableIdx, Trap};
@@ -110,11 +112,35 @@ impl Store {
         imports: &[Extern],
         limiter: &mut dyn Limiter,
     ) -> Result<InstAddr, InstantiateError> {
+        self.create(module, None, imports, limiter)
+    }
+
+    /// Makes an instance in the state that `snapshot` has, when `limiter` allows it: nothing is to be initialized.
+    ///
+    /// # Errors
+    /// As [`Store::create_instance`].
+    pub fn create_from_snapshot(
+        &mut self,
+        snapshot: &Snapshot,
+        imports: &[Extern],
+        limiter: &mut dyn Limiter,
+    ) -> Result<InstAddr, InstantiateError> {
+        self.create(snapshot.module(), Some(snapshot.state()), imports, limiter)
+    }
+
+    /// Makes an instance as new, or in `state`.
+    fn create(
+        &mut self,
+        module: &Arc<LoadedModule>,
+        state: Option<&State>,
+        imports: &[Extern],
+        limiter: &mut dyn Limiter,
+    ) -> Result<InstAddr, InstantiateError> {
         if !Arc::ptr_eq(module.space(), self.space()) {
             return Err(InstantiateError::WrongEngine);
         }
         self.check_imports(module, imports)?;
-        self.make_room(Wanted::of_module(module.module()), imports, limiter)
+        self.make_room(Wanted::of_module(module.module(), state), imports, limiter)
             .map_err(InstantiateError::Limit)?;
         let layout = module.layout();
         let mut ctx = VmCtx::new(
@@ -129,10 +155,24 @@ impl Store {
         let mut own = Own::default();
         self.link_imports(module, &mut ctx, imports, &mut own);
         write_funcrefs(module, &mut ctx);
-        self.make_memories_and_tables(module, &ctx, &mut own, limiter)?;
-        make_globals(module, &ctx, &mut own);
-        init_tables(module, &ctx, &mut own);
-        Ok(self.adopt(module, ctx, own))
+        self.make_memories_and_tables(module, state, &ctx, &mut own, limiter)?;
+        match state {
+            None => {
+                make_globals(module, &ctx, &mut own);
+                init_tables(module, &ctx, &mut own);
+            }
+            Some(state) => {
+                restore_globals(module, state, &ctx, &mut own);
+                restore_tables(module, state, &ctx, &mut own);
+            }
+        }
+        let addr = self.adopt(module, ctx, own);
+        if let Some(state) = state {
+            let inst = self.instances.get_mut(addr).expect("taken in just now");
+            inst.dropped_elems.copy_from_slice(&state.dropped_elems);
+            inst.dropped_datas.copy_from_slice(&state.dropped_datas);
+        }
+        Ok(addr)
     }
 
     fn link_imports(&self, module: &LoadedModule, ctx: &mut VmCtx, imports: &[Extern], own: &mut Own) {
@@ -169,15 +209,20 @@ impl Store {
     fn make_memories_and_tables(
         &self,
         module: &LoadedModule,
+        state: Option<&State>,
         ctx: &VmCtx,
         own: &mut Own,
         limiter: &mut dyn Limiter,
     ) -> Result<(), InstantiateError> {
         let (layout, parsed) = (module.layout(), module.module());
         for at in parsed.imported_mems..parsed.mems.len() as u32 {
-            let ty = *parsed.mem_type(MemIdx(at));
+            let place = (at - parsed.imported_mems) as usize;
+            let ty = state.map_or(*parsed.mem_type(MemIdx(at)), |state| state.mem_type(parsed, place));
             let plan = module.tunables().memory_plan(&ty);
-            let image = module.images().map(|images| &images[(at - parsed.imported_mems) as usize]);
+            let image = match state {
+                Some(state) => Some(&state.mems[place].image),
+                None => module.images().map(|images| &images[place]),
+            };
             let new = NewMemory {
                 ty,
                 plan,
@@ -192,7 +237,8 @@ impl Store {
             own.mems.push(mem.map_err(InstantiateError::Memory)?);
         }
         for at in parsed.imported_tables..parsed.tables.len() as u32 {
-            let ty = *parsed.table_type(TableIdx(at));
+            let place = (at - parsed.imported_tables) as usize;
+            let ty = state.map_or(*parsed.table_type(TableIdx(at)), |state| state.table_type(parsed, place));
             let table = self.permit_table(&ty, limiter, || {
                 // SAFETY: as above.
                 unsafe { TableInst::new(ty, Some(ctx.table(layout, TableIdx(at)))) }
@@ -387,4 +433,29 @@ fn init_tables(module: &LoadedModule, ctx: &VmCtx, own: &mut Own) {
             table.fill(0, raw, decl.ty.min);
         }
     }
+}
+
+fn restore_globals(module: &LoadedModule, state: &State, ctx: &VmCtx, own: &mut Own) {
+    let parsed = module.module();
+    for (at, global) in (parsed.imported_globals..).zip(&state.globals) {
+        let value = match *global {
+            GlobalState::Value(value) => value,
+            GlobalState::Ref(func) => ValRaw::funcref(raw(module, ctx, func)),
+        };
+        let record = ctx.global(module.layout(), GlobalIdx(at));
+        // SAFETY: an own record of the context, which the instance keeps as long as the global lives.
+        own.globals.push(unsafe { GlobalInst::new(*parsed.global_type(GlobalIdx(at)), value, Some(record)) });
+    }
+}
+
+fn restore_tables(module: &LoadedModule, state: &State, ctx: &VmCtx, own: &mut Own) {
+    for (table, elements) in own.tables.iter_mut().zip(&state.tables) {
+        for (at, &element) in (0..).zip(elements) {
+            table.set(at, raw(module, ctx, element) as u64);
+        }
+    }
+}
+
+fn raw(module: &LoadedModule, ctx: &VmCtx, func: FuncOrNull) -> usize {
+    func.0.map_or(0, |func| funcref(module, ctx, func))
 }

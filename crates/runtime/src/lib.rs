@@ -44,6 +44,8 @@ mod imports;
 mod instance;
 #[expect(unsafe_code, reason = "follows the funcrefs that guests hold")]
 mod instantiate;
+mod reset;
+mod snapshot;
 #[expect(unsafe_code, reason = "fills code slots in the engine's data memory")]
 mod loaded;
 #[expect(unsafe_code, reason = "reads and writes the bytes that guests see")]
@@ -71,9 +73,11 @@ pub use limits::{GrowError, LimitError, Limiter, LimiterError, Limits, NoLimiter
 pub use loaded::LoadedModule;
 pub use memory::MemInst;
 pub use reclaim::{Owned, Reclaimed, ReleaseError};
+pub use reset::ResetError;
 pub use room::LimiterSource;
 pub use roots::Root;
 pub use scope::Claimed;
+pub use snapshot::{ReadSnapshotError, Snapshot, SnapshotError};
 pub use store::{EpochHandler, Store, StoreConfig};
 pub use table::TableInst;
 pub use usage::MemoryUsage;

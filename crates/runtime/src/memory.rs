@@ -84,6 +84,21 @@ impl MemInst {
         })
     }
 
+    /// A memory whose record is in an allocation of its own.
+    pub(crate) fn of_its_own(new: NewMemory<'_>) -> Result<Self, GrowError> {
+        // SAFETY: no place is given.
+        unsafe { Self::new(new, None) }
+    }
+
+    /// Becomes `fresh`, with its record where it was.
+    pub(crate) fn start_anew(&mut self, mut fresh: Self) {
+        let vm = fresh.record.get();
+        std::mem::swap(&mut self.record, &mut fresh.record);
+        fresh.home = self.home;
+        std::mem::swap(self, &mut fresh);
+        self.record.set(vm);
+    }
+
     /// Its type, with the size it was made with.
     pub fn ty(&self) -> &MemType {
         &self.ty

@@ -7,10 +7,11 @@ use crate::limits::{
 };
 use crate::memory::{MemInst, NewMemory};
 use crate::reclaim::Owned;
+use crate::snapshot::State;
 use crate::store::Store;
 use crate::table::TableInst;
 use tenure_module::Module;
-use tenure_types::{MemIdx, MemType, TableIdx, TableType};
+use tenure_types::{MemType, TableType};
 
 /// Splits the store behind an embedding API's, which is given as calls are given it, into the runtime's part and
 /// the limiter that the API keeps, lends both to the body, and returns what that does. The error is made the
@@ -51,14 +52,14 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// An instance with all that it defines.
-    pub fn of_module(module: &Module) -> Self {
+    /// An instance with all that it defines, as new or in `state`.
+    pub fn of_module(module: &Module, state: Option<&State>) -> Self {
         let mut wanted = Self { instances: 1, ..Self::default() };
-        for at in module.imported_mems..module.mems.len() as u32 {
-            wanted.add_memory(module.mem_type(MemIdx(at)));
+        for (place, ty) in module.mems[module.imported_mems as usize..].iter().enumerate() {
+            wanted.add_memory(&state.map_or(*ty, |state| state.mem_type(module, place)));
         }
-        for at in module.imported_tables..module.tables.len() as u32 {
-            wanted.add_table(module.table_type(TableIdx(at)));
+        for (place, table) in module.tables[module.imported_tables as usize..].iter().enumerate() {
+            wanted.add_table(&state.map_or(table.ty, |state| state.table_type(module, place)));
         }
         wanted
     }

@@ -38,6 +38,21 @@ impl TableInst {
         Ok(Self { ty, elements, record, home: None })
     }
 
+    /// A table whose record is in an allocation of its own.
+    pub(crate) fn of_its_own(ty: TableType) -> Result<Self, GrowError> {
+        // SAFETY: no place is given.
+        unsafe { Self::new(ty, None) }
+    }
+
+    /// Becomes `fresh`, with its record where it was.
+    pub(crate) fn start_anew(&mut self, mut fresh: Self) {
+        let vm = fresh.record.get();
+        std::mem::swap(&mut self.record, &mut fresh.record);
+        fresh.home = self.home;
+        std::mem::swap(self, &mut fresh);
+        self.record.set(vm);
+    }
+
     /// Its type, with the size it was made with.
     pub fn ty(&self) -> &TableType {
         &self.ty

@@ -236,6 +236,15 @@ fn what_can_fail_fails_with_an_error() {
             ("table", linker.define(&*s, "", "", bad.table).map(drop)),
             ("global", linker.define(&*s, "", "", bad.global).map(drop)),
             ("instance", linker.instance(&mut *s, "", bad.instance).map(drop)),
+            // As what is put back or remembered.
+            ("instance", bad.instance.reset(&mut *s)),
+            ("instance", bad.instance.snapshot(&mut *s).map(drop)),
+            ("function", {
+                let user =
+                    Instance::new(&mut *s, &import("func (param i32) (result i32)"), &[own.func.into()])
+                        .unwrap();
+                user.snapshot(&mut *s).unwrap().instantiate(&mut *s, &[bad.func.into()]).map(drop)
+            }),
             // As what is given back.
             ("function", s.release(bad.func)),
             ("instance", s.release(bad.instance)),

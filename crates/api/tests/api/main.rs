@@ -12,6 +12,7 @@ mod limits;
 mod linker;
 mod memory;
 mod reclaim;
+mod snapshot;
 mod table;
 mod traps;
 mod values;
