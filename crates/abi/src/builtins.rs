@@ -110,6 +110,9 @@ builtins! {
     /// The budget of function `func` is used up, at its entry (`place` is [`ENTRY`]) or at the start of the loop
     /// of that number: the address of code that takes over (see `Compiler::compile_loop_entry`), or 0.
     BudgetSpent budget_spent(func: I32, place: I32) -> I64: [];
+    /// Makes the code of the function whose place among those that the module defines is `place`, which is called
+    /// for the first time: its address. Only stubs of functions without code call it.
+    FirstCall first_call(place: I32) -> I64: [];
     /// Raises the trap of a code: for code that does not rely on signals. Never returns.
     RaiseTrap raise_trap(code: I32): [MayTrap];
 }

@@ -74,7 +74,7 @@ impl Engine {
     /// What compiled modules depend on besides their source: equal hashes, interchangeable results of
     /// [`Engine::precompile_module`].
     pub fn precompile_compatibility_hash(&self) -> impl std::hash::Hash + '_ {
-        self.0.artifact_key()
+        self.0.artifact_key().ok()
     }
 
     /// Whether `bytes` begin like something compiled, and what it is.

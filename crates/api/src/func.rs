@@ -277,6 +277,7 @@ pub(crate) unsafe fn enter<T>(
 pub(crate) fn abandoned(engine: &Engine, why: Abandon) -> Error {
     match why {
         Abandon::Trap(info) => WasmBacktrace::attach(engine, info.trap.into(), info.backtrace),
+        Abandon::NoCode(why) => Error::new(why),
         Abandon::Host(error) => match error.downcast::<Error>() {
             Ok(error) => *error,
             Err(_) => unreachable!("shims note errors as `Error`"),

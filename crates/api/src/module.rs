@@ -149,7 +149,7 @@ impl Module {
     /// # Errors
     /// None today.
     pub fn serialize(&self) -> Result<Vec<u8>> {
-        Ok(self.engine.inner().serialize(&self.loaded))
+        Ok(self.engine.inner().serialize(&self.loaded)?)
     }
 
     /// Loads what [`Module::serialize`] or [`Engine::precompile_module`] made.

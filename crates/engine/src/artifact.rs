@@ -93,10 +93,11 @@ pub(crate) fn conditions(fingerprint: &str, tunables: &Tunables, features: Featu
         canonical_nans,
         deterministic_relaxed_simd,
         epochs,
-        tiering,
+        // Code that is made ahead of time counts nothing.
+        tiering: _,
         keep_vmctx,
     } = tunables;
-    let rows: [(&str, &dyn fmt::Display); 11] = [
+    let rows: [(&str, &dyn fmt::Display); 10] = [
         ("the version of tenure", &env!("CARGO_PKG_VERSION")),
         ("the compiler", &fingerprint),
         ("signals_based_traps", signals),
@@ -106,7 +107,6 @@ pub(crate) fn conditions(fingerprint: &str, tunables: &Tunables, features: Featu
         ("cranelift_nan_canonicalization", canonical_nans),
         ("relaxed_simd_deterministic", deterministic_relaxed_simd),
         ("epoch_interruption", epochs),
-        ("tiering", tiering),
         ("keep_vmctx", keep_vmctx),
     ];
     let mut all: Conditions =

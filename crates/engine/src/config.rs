@@ -1,6 +1,6 @@
 //! What an embedder asks for, and whether it can be had.
 
-use crate::options::{OptLevel, Options, RegallocAlgorithm, Strategy};
+use crate::options::{OptLevel, Options, RegallocAlgorithm};
 use crate::wasm_features::{Is, PROPOSALS, WasmFeatures};
 use std::fmt;
 use tenure_code::Tunables;
@@ -113,7 +113,6 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let options = &self.options;
         let missing = [
-            ("strategy", options.strategy == Strategy::Tiered, "tiered compilation"),
             (
                 "cranelift_regalloc_algorithm",
                 options.cranelift_regalloc_algorithm == RegallocAlgorithm::SinglePass,
@@ -258,6 +257,7 @@ impl std::error::Error for ConfigError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Strategy;
 
     fn refusal(change: impl FnOnce(&mut Config) -> &mut Config) -> String {
         let mut config = Config::new();

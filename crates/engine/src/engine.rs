@@ -1,12 +1,14 @@
 //! What modules and stores share.
 
 use crate::artifact;
-use crate::compilers::compiler;
+use crate::compilers::Compilers;
 use crate::config::Config;
 use crate::error::{EngineError, ModuleError};
 use crate::pipeline::{OnProgress, Pipeline};
 use crate::wasm_features::WasmFeatures;
+use crate::tiering::{ModuleTiers, Plan, Pool};
 use crate::workers::Workers;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tenure_abi::CtxLayout;
@@ -22,7 +24,8 @@ pub struct Engine {
     features: Features,
     tunables: Tunables,
     types: Arc<TypeRegistry>,
-    compiler: Box<dyn Compiler>,
+    compilers: Arc<Compilers>,
+    tier_up: Option<Arc<Pool>>,
     workers: Workers,
     code: Arc<CodeSpace>,
     epoch: Arc<AtomicU64>,
@@ -40,11 +43,17 @@ impl Engine {
         if tunables.signals {
             tenure_runtime::call::install_fault_handler().map_err(EngineError::Signals)?;
         }
+        let compilers = Arc::new(Compilers::new(config));
+        if !config.options().is_tiered() {
+            compilers.optimizing()?;
+        }
+        let threads = config.options().tier_up_threads;
         Ok(Self {
             wasm_features,
             features: wasm_features.to_features(),
             types: Arc::default(),
-            compiler: compiler(config)?,
+            compilers,
+            tier_up: (threads > 0).then(|| Arc::new(Pool::new(threads))),
             workers: Workers::new(),
             code: CodeSpace::new()?,
             epoch: Arc::default(),
@@ -111,8 +120,31 @@ impl Engine {
         wasm: &Arc<[u8]>,
         on_progress: OnProgress<'_>,
     ) -> Result<Arc<LoadedModule>, ModuleError> {
+        if self.config.options().is_tiered() {
+            return self.compile_later(wasm);
+        }
         let (module, layout, image) = self.compile_module(wasm, on_progress)?;
         self.load(module, layout, image)
+    }
+
+    /// Checks `wasm`; code comes when it is called.
+    fn compile_later(&self, wasm: &Arc<[u8]>) -> Result<Arc<LoadedModule>, ModuleError> {
+        let options = self.config.options();
+        if !options.enable_compiler {
+            return Err(ModuleError::CompilerOff);
+        }
+        let (module, bodies) = self.pipeline().check(wasm)?;
+        let layout = tenure_code::layout(&module)?;
+        let tiers = ModuleTiers::new(
+            self.compilers.clone(),
+            Plan::new(options),
+            self.tier_up.clone(),
+            options.generate_address_map,
+            bodies,
+            module.defined_funcs(),
+        );
+        let tunables = Tunables { tiering: true, ..self.tunables.clone() };
+        Ok(LoadedModule::lazy(&self.code, module, layout, tunables, tiers)?)
     }
 
     /// Checks and compiles `wasm`; the artifact that [`Engine::deserialize`] takes.
@@ -121,12 +153,20 @@ impl Engine {
     /// As [`Engine::compile`].
     pub fn precompile(&self, wasm: &Arc<[u8]>, on_progress: OnProgress<'_>) -> Result<Vec<u8>, ModuleError> {
         let (_, _, image) = self.compile_module(wasm, on_progress)?;
-        Ok(artifact::write(&self.conditions(), wasm, &image))
+        Ok(artifact::write(&self.conditions()?, wasm, &image))
     }
 
-    /// The artifact of a module of this engine.
-    pub fn serialize(&self, module: &LoadedModule) -> Vec<u8> {
-        artifact::write(&self.conditions(), &module.module().bytes, module.image())
+    /// The artifact of a module of this engine. That of a module whose code comes as it runs is compiled ahead
+    /// of time for this.
+    ///
+    /// # Errors
+    /// As [`Engine::precompile`].
+    pub fn serialize(&self, module: &LoadedModule) -> Result<Vec<u8>, ModuleError> {
+        let wasm = &module.module().bytes;
+        if module.tiers().is_some() {
+            return self.precompile(wasm, &|_| ControlFlow::Continue(()));
+        }
+        Ok(artifact::write(&self.conditions()?, wasm, module.image()))
     }
 
     /// Whether `bytes` begin like an artifact.
@@ -142,16 +182,19 @@ impl Engine {
     /// [`ModuleError::Artifact`] when the bytes are no artifact, are damaged, or were made for another
     /// engine.
     pub fn deserialize(&self, bytes: &[u8]) -> Result<Arc<LoadedModule>, ModuleError> {
-        let (wasm, image) = artifact::read(&self.conditions(), bytes)?;
+        let (wasm, image) = artifact::read(&self.conditions()?, bytes)?;
         let module = parse(&wasm.into(), self.features, &self.types)?.module;
         let layout = tenure_code::layout(&module)?;
         self.load(module, layout, image)
     }
 
     /// What artifacts of this engine rely on, for keys: equal keys, interchangeable artifacts.
-    pub fn artifact_key(&self) -> String {
-        let rows = self.conditions().into_iter().map(|(name, value)| format!("{name}={value}"));
-        rows.collect::<Vec<_>>().join("\n")
+    ///
+    /// # Errors
+    /// When this machine is none that code can be made for.
+    pub fn artifact_key(&self) -> Result<String, ModuleError> {
+        let rows = self.conditions()?.into_iter().map(|(name, value)| format!("{name}={value}"));
+        Ok(rows.collect::<Vec<_>>().join("\n"))
     }
 
     fn compile_module(
@@ -162,7 +205,7 @@ impl Engine {
         if !self.config.options().enable_compiler {
             return Err(ModuleError::CompilerOff);
         }
-        self.pipeline().compile(wasm, &*self.compiler, on_progress)
+        self.pipeline().compile(wasm, &self.compilers.ahead()?, on_progress)
     }
 
     fn load(
@@ -185,7 +228,7 @@ impl Engine {
         }
     }
 
-    fn conditions(&self) -> artifact::Conditions {
-        artifact::conditions(&self.compiler.fingerprint(), &self.tunables, self.features)
+    fn conditions(&self) -> Result<artifact::Conditions, ModuleError> {
+        Ok(artifact::conditions(&self.compilers.ahead()?.fingerprint(), &self.tunables, self.features))
     }
 }

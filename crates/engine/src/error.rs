@@ -50,6 +50,8 @@ pub enum ModuleError {
     Artifact(ArtifactError),
     /// The engine was told not to compile.
     CompilerOff,
+    /// No compiler knows this machine.
+    Machine(UnsupportedMachine),
     /// The progress callback stopped the compilation.
     Cancelled,
 }
@@ -86,6 +88,7 @@ impl fmt::Display for ModuleError {
             Self::CompilerOff => {
                 f.write_str("this engine does not compile: its `enable_compiler` option is off")
             }
+            Self::Machine(error) => error.fmt(f),
             Self::Cancelled => f.write_str("the compilation was stopped"),
         }
     }
@@ -107,6 +110,7 @@ from! {
     EngineError::Config(ConfigError);
     EngineError::Machine(UnsupportedMachine);
     EngineError::Code(LoadError);
+    ModuleError::Machine(UnsupportedMachine);
     ModuleError::Parse(ParseError);
     ModuleError::Image(ImageTooLarge);
     ModuleError::Context(ContextTooLarge);

@@ -18,13 +18,16 @@ mod artifact;
 mod error;
 mod pipeline;
 mod compilers;
+mod tiering;
 mod engine;
 
 pub use artifact::ArtifactError;
 pub use config::{Config, ConfigError};
 pub use engine::Engine;
 pub use error::{EngineError, ModuleError};
-pub use options::{BaselineMachine, OptLevel, Options, RegallocAlgorithm, Strategy, WasmBacktraceDetails};
+pub use options::{
+    BaselineMachine, OnStackReplacement, OptLevel, Options, RegallocAlgorithm, Strategy, TierUp, WasmBacktraceDetails,
+};
 pub use pipeline::{OnProgress, Progress};
 pub use tenure_runtime::Limits;
 pub use wasm_features::{Is, PROPOSALS, Proposal, WasmFeatures};

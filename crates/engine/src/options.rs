@@ -49,6 +49,20 @@ macro_rules! options {
 options! {
     /// Which compilers make code, and when. The default is [`Strategy::Auto`].
     strategy: Strategy = Strategy::Auto;
+    /// How many threads make better code in the background, under [`Strategy::Tiered`]; with 0, functions stay in
+    /// the baseline tier. The default is one less than there are cores, and at least 1.
+    tier_up_threads: usize = (tenure_sys::cpu::usable_cores() - 1).max(1);
+    /// What every function may execute in the baseline tier before better code is made of it, in bytes of
+    /// WebAssembly, beside [`Config::tier_up_budget_per_byte`]. The default is 30,000.
+    tier_up_budget: u64 = 30_000;
+    /// What a function may execute in the baseline tier for each byte of its body: optimizing takes time by
+    /// size. The default is 1,200.
+    tier_up_budget_per_byte: u64 = 1_200;
+    /// Who makes better code; all but the default, [`TierUp::Background`], is for tests.
+    tier_up: TierUp = TierUp::Background;
+    /// Where activations move from the baseline tier to better code in the middle of a loop; all but the default,
+    /// [`OnStackReplacement::WhenHot`], is for tests.
+    on_stack_replacement: OnStackReplacement = OnStackReplacement::WhenHot;
     /// What of the machine the baseline compiler uses; less than all is for tests. The default is
     /// [`BaselineMachine::Whole`].
     baseline_machine: BaselineMachine = BaselineMachine::Whole;
@@ -140,6 +154,13 @@ hints! {
 }
 
 const DEFAULT_MAX_FRAMES: NonZeroUsize = NonZeroUsize::new(20).expect("20 is not 0");
+
+impl Options {
+    /// Whether code is made while guests run.
+    pub fn is_tiered(&self) -> bool {
+        matches!(self.strategy, Strategy::Auto | Strategy::Tiered)
+    }
+}
 
 impl Config {
     /// Whether errors that leave a guest carry a backtrace: `false` is
@@ -234,16 +255,26 @@ choices! {
     /// Which compilers make code, and when.
     #[non_exhaustive]
     Strategy {
-        /// What is best of what there is: [`Strategy::Optimizing`] today.
+        /// What is best of what there is: [`Strategy::Tiered`].
         Auto = "auto",
         /// The single-pass compiler makes all code before anything runs, but for functions with something that
         /// it does not do, which the optimizing compiler makes.
         Baseline = "baseline",
         /// The optimizing compiler makes all code before anything runs.
         Optimizing = "optimizing",
-        /// Code is made when a function is first called, and again, better, once it is hot. Not there yet.
+        /// The single-pass compiler makes the code of a function when it is first called, and the optimizing
+        /// compiler better code, in the background, once it is hot. A loop that is running moves over.
         Tiered = "tiered",
     } "`auto`, `baseline`, `optimizing` or `tiered`"
+
+    /// Who makes better code of hot functions.
+    #[non_exhaustive]
+    TierUp {
+        /// Threads of the engine, while the guest goes on.
+        Background = "background",
+        /// The thread that finds the function hot, at once.
+        AtOnce = "at-once",
+    } "`background` or `at-once`"
 
     /// What of the machine the baseline compiler uses.
     #[non_exhaustive]
@@ -285,6 +316,44 @@ choices! {
         /// only read when a backtrace is shown, so this costs nothing until then.
         Environment = "environment",
     } "`enable`, `disable` or `environment`"
+}
+
+/// Where activations move from the baseline tier to better code in the middle of a loop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum OnStackReplacement {
+    /// In loops that run for long.
+    WhenHot,
+    /// Nowhere.
+    Never,
+    /// At every loop that is reached.
+    First,
+    /// Here and there, as chance would, but the same each time.
+    Sometimes,
+    /// At one loop of each function, once loops of the module were reached so often.
+    At {
+        /// The loop: its place among the loops of the function, from 0.
+        number: u32,
+        /// How often loops were reached before.
+        arrival: u32,
+    },
+}
+
+impl OptionValue for OnStackReplacement {
+    const EXPECTED: &str = "`when-hot`, `never`, `first`, `sometimes` or `LOOP@ARRIVAL`";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "when-hot" => Self::WhenHot,
+            "never" => Self::Never,
+            "first" => Self::First,
+            "sometimes" => Self::Sometimes,
+            _ => {
+                let (number, arrival) = text.split_once('@')?;
+                Self::At { number: number.parse().ok()?, arrival: arrival.parse().ok()? }
+            }
+        })
+    }
 }
 
 #[expect(non_upper_case_globals, reason = "other names of variants, used like them")]

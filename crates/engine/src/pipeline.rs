@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tenure_abi::CtxLayout;
 use tenure_code::{CodeImage, CompileError, CompileUnit, Compiler, Tunables};
-use tenure_module::{Body, Module, Parsed, parse, validate_all};
+use tenure_module::{Bodies, Body, Module, Parsed, parse, validate_all};
 use tenure_types::{Features, FuncIdx, TypeRegistry};
 
 /// How far a compilation has come.
@@ -48,10 +48,20 @@ impl Pipeline<'_> {
     /// # Errors
     /// The first thing that is wrong.
     pub(crate) fn validate(&self, bytes: &Arc<[u8]>) -> Result<(), ModuleError> {
-        let parsed = parse(bytes, self.features, self.types)?;
-        let (workers, chunks) = self.share(parsed.bodies);
-        workers.each(chunks, |chunk| chunk.bytes, |chunk, _| validate_all(chunk.bodies))?;
+        self.check(bytes)?;
         Ok(())
+    }
+
+    /// Checks `bytes`: what is known of the module, and what it takes to read its bodies again, if it has any.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub(crate) fn check(&self, bytes: &Arc<[u8]>) -> Result<(Module, Option<Bodies>), ModuleError> {
+        let Parsed { module, bodies } = parse(bytes, self.features, self.types)?;
+        let again = bodies.first().map(Body::bodies);
+        let (workers, chunks) = self.share(bodies);
+        workers.each(chunks, |chunk| chunk.bytes, |chunk, _| validate_all(chunk.bodies))?;
+        Ok((module, again))
     }
 
     /// Checks `bytes` and compiles every function.

@@ -1,8 +1,10 @@
 //! Function bodies that were not checked yet.
 
-use crate::ValidateError;
+use crate::{Module, ValidateError};
 use tenure_types::FuncIdx;
-use wasmparser::{FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, ValidatorResources};
+use wasmparser::{
+    BinaryReader, FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, ValidatorResources,
+};
 
 /// The validator's buffers, to be used again for the next body.
 pub type BodyAllocations = FuncValidatorAllocations;
@@ -16,7 +18,36 @@ pub struct Body<'a> {
     pub(crate) to_validate: FuncToValidate<ValidatorResources>,
 }
 
+/// What it takes to read the bodies of a module again later, one at a time.
+#[derive(Clone)]
+pub struct Bodies {
+    resources: ValidatorResources,
+    features: wasmparser::WasmFeatures,
+}
+
+impl Bodies {
+    /// The body of `func`, a function that `module` defines; `module` is the one that this came from.
+    pub fn body<'m>(&self, module: &'m Module, func: FuncIdx) -> Option<Body<'m>> {
+        let range = module.bodies.get(module.body_index(func)?)?.clone();
+        let mut reader = BinaryReader::new(module.bytes.get(range.clone())?, range.start as u64);
+        reader.set_features(self.features);
+        let to_validate = FuncToValidate {
+            resources: self.resources.clone(),
+            index: func.0,
+            ty: module.funcs.get(func.at())?.ty.0,
+            features: self.features,
+        };
+        Some(Body { func, code: FunctionBody::new(reader), to_validate })
+    }
+}
+
 impl<'a> Body<'a> {
+    /// What it takes to read this and the other bodies of its module again.
+    pub fn bodies(&self) -> Bodies {
+        let FuncToValidate { resources, features, .. } = &self.to_validate;
+        Bodies { resources: resources.clone(), features: *features }
+    }
+
     /// Size in bytes.
     pub fn len(&self) -> usize {
         (self.code.range().end - self.code.range().start) as usize

@@ -21,7 +21,7 @@ mod names;
 mod parse;
 mod types;
 
-pub use body::{Body, BodyAllocations, validate_all};
+pub use body::{Bodies, Body, BodyAllocations, validate_all};
 pub use const_expr::{ConstExpr, ConstOp};
 pub use error::{ParseError, ValidateError};
 pub use features::wasm_features;

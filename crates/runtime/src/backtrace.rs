@@ -1,7 +1,7 @@
 //! Where a guest was: a walk over frames by their frame pointers, from the last exit to the first entry.
 
 use crate::call::Activation;
-use crate::loaded::LoadedModule;
+use crate::loaded::{CodeAt, LoadedModule};
 use crate::store::Store;
 use std::sync::Arc;
 use tenure_abi::frame;
@@ -17,8 +17,8 @@ pub struct Backtrace {
 #[derive(Clone, Copy)]
 struct RawFrame {
     module: u32,
-    /// The instruction, or for a return address the last byte of the call, in the module's text.
-    at: u32,
+    /// The instruction, or for a return address the last byte of the call.
+    pc: usize,
 }
 
 /// One guest frame.
@@ -68,7 +68,7 @@ impl Backtrace {
     fn walk(&mut self, store: &Store, pc: usize, fp: usize, entry_fp: usize, exact: bool) {
         let (mut pc, mut fp, mut exact) = (pc, fp, exact);
         while fp != entry_fp {
-            self.push(store, if exact { pc } else { pc.wrapping_sub(1) });
+            self.push(store, pc, exact);
             exact = false;
             // SAFETY: every guest frame and every stub keeps the chain of frame pointers, which ends at the
             // entry stub's; these frames are still on the stack.
@@ -76,30 +76,32 @@ impl Backtrace {
         }
     }
 
-    fn push(&mut self, store: &Store, pc: usize) {
-        let known = self.modules.last().and_then(|module| module.text_offset(pc));
-        let at = match known {
-            Some(at) => at,
+    fn push(&mut self, store: &Store, pc: usize, exact: bool) {
+        let pc = if exact { pc } else { pc.wrapping_sub(1) };
+        // A frame that waits for other code of its function is not one of the guest's.
+        let counts = |code: CodeAt<'_>| exact || !code.meta.is_handover(code.at + 1);
+        let known = self.modules.last().and_then(|module| module.look_at(pc, counts));
+        let counts = match known {
+            Some(counts) => counts,
             None => {
                 let Some(module) = store.space().find(pc) else { return };
-                let Some(at) = module.text_offset(pc) else { return };
+                let Some(counts) = module.look_at(pc, counts) else { return };
                 self.modules.push(module);
-                at
+                counts
             }
         };
-        self.frames.push(RawFrame { module: self.modules.len() as u32 - 1, at });
+        if counts {
+            self.frames.push(RawFrame { module: self.modules.len() as u32 - 1, pc });
+        }
     }
 
     /// The frames, innermost first.
     pub fn frames(&self) -> impl ExactSizeIterator<Item = Frame<'_>> {
         self.frames.iter().map(|frame| {
             let module = &self.modules[frame.module as usize];
-            let range = module.func_at(frame.at);
-            Frame {
-                module,
-                func: range.map_or(FuncIdx(0), |range| range.func),
-                wasm_offset: range.and_then(|range| range.meta.wasm_offset_at(frame.at - range.start)),
-            }
+            let place = |code: CodeAt<'_>| (code.func, code.meta.wasm_offset_at(code.at));
+            let (func, wasm_offset) = module.look_at(frame.pc, place).unwrap_or((FuncIdx(0), None));
+            Frame { module, func, wasm_offset }
         })
     }
 

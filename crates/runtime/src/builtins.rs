@@ -11,6 +11,7 @@ use crate::store::Store;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tenure_abi::builtins::BuiltinResult;
 use tenure_abi::vm::VmCtxHeader;
+use crate::tiers::NoCode;
 use tenure_abi::{Builtin, Leaf, for_each_builtin};
 use tenure_types::Trap;
 
@@ -150,7 +151,7 @@ mod bodies {
     use super::*;
     use crate::addr::{MemAddr, TableAddr};
     use crate::instance::ModuleInst;
-    use tenure_types::{ElemIdx, TableIdx};
+    use tenure_types::{ElemIdx, FuncIdx, TableIdx};
 
     fn inst(store: &Store, instance: InstAddr) -> &ModuleInst {
         store.instances.get(instance).expect("a running instance is alive")
@@ -309,8 +310,20 @@ mod bodies {
         Ok(0)
     }
 
-    pub fn budget_spent(_: &mut Store, _: InstAddr, _func: u32, _place: u32) -> Result<u64, Trap> {
-        Ok(0)
+    pub fn budget_spent(store: &mut Store, instance: InstAddr, func: u32, place: u32) -> Result<u64, Trap> {
+        let module = inst(store, instance).module.clone();
+        let code = module.tiers().and_then(|tiers| tiers.budget_spent(&module, FuncIdx(func), place));
+        Ok(code.unwrap_or(0) as u64)
+    }
+
+    pub fn first_call(store: &mut Store, instance: InstAddr, place: u32) -> Result<u64, Why> {
+        let module = inst(store, instance).module.clone();
+        let func = module.module().defined_func(place as usize);
+        let code = match module.tiers() {
+            Some(tiers) => tiers.first_call(&module, func),
+            None => Err(NoCode::new(&module, func, "the module has no compiler")),
+        };
+        Ok(code.map_err(|error| Why::Abandon(Abandon::NoCode(error)))? as u64)
     }
 
     pub fn epoch_reached(store: *mut Store, _: InstAddr) -> Result<u64, Why> {

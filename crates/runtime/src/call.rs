@@ -10,6 +10,7 @@
 
 use crate::backtrace::Backtrace;
 use crate::store::Store;
+use crate::tiers::NoCode;
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
@@ -40,6 +41,8 @@ pub enum Abandon {
     Trap(TrapInfo),
     /// A host function failed: its error, for the embedding API to name.
     Host(Box<dyn Any + Send>),
+    /// It called a function for which no code could be made.
+    NoCode(NoCode),
     /// A host function panicked: the payload.
     Panic(Box<dyn Any + Send>),
 }
@@ -48,6 +51,7 @@ impl fmt::Debug for Abandon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Trap(info) => f.debug_tuple("Trap").field(info).finish(),
+            Self::NoCode(why) => f.debug_tuple("NoCode").field(why).finish(),
             Self::Host(_) => f.write_str("Host"),
             Self::Panic(_) => f.write_str("Panic"),
         }

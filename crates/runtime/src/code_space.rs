@@ -9,7 +9,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use tenure_abi::call_conv::ValClass;
-use tenure_abi::vm::CodeSlot;
+use tenure_abi::vm::{Budget, CodeSlot};
 use tenure_abi::{Builtin, Leaf};
 use tenure_sys::{CodePages, page_size};
 use tenure_types::FuncType;
@@ -21,6 +21,9 @@ const LEAST_CODE_BYTES: usize = 16 << 20;
 /// One byte of slots for so many bytes of code: a function is rarely shorter than 64 bytes.
 const CODE_PER_DATA: usize = 8;
 
+/// How many stubs for functions without code are made at a time.
+const FIRST_CALLS: usize = 256;
+
 /// Executable memory shared by everything of one engine.
 ///
 /// Code is given back when the last user of its module goes; stubs stay as long as the engine.
@@ -31,6 +34,8 @@ pub struct CodeSpace {
     builtins: Box<[usize]>,
     unwind: usize,
     fault: usize,
+    /// Stubs of functions without code, in chunks of [`FIRST_CALLS`].
+    first_calls: Mutex<Vec<usize>>,
     /// Address space of memories that went.
     memories: Arc<MemoryPool>,
     /// Loaded modules by the address of their first byte of code.
@@ -116,6 +121,7 @@ impl CodeSpace {
             builtins: Box::default(),
             unwind: 0,
             fault: 0,
+            first_calls: Mutex::default(),
             memories: Arc::default(),
             modules: RwLock::default(),
         };
@@ -183,7 +189,7 @@ impl CodeSpace {
     pub fn find(&self, pc: usize) -> Option<Arc<LoadedModule>> {
         let modules = self.modules.read().unwrap_or_else(PoisonError::into_inner);
         let (_, module) = modules.range(..=pc).next_back()?;
-        module.upgrade().filter(|module| module.text_offset(pc).is_some())
+        module.upgrade().filter(|module| module.look_at(pc, |_| ()).is_some())
     }
 
     pub(crate) fn register(&self, start: usize, module: Weak<LoadedModule>) {
@@ -251,6 +257,49 @@ impl CodeSpace {
         // SAFETY: `slot` checked that the address is inside the data part, which is mapped as long as `self`
         // and readable and writable; the type is atomic.
         unsafe { (*slot).store(std::ptr::with_exposed_provenance_mut(code), Ordering::Release) };
+    }
+
+    /// Room for the budgets of `count` functions; the offset in the data part.
+    pub(crate) fn take_budgets(&self, count: usize) -> Result<usize, LoadError> {
+        let bytes = count.max(1) * size_of::<Budget>();
+        self.free().data.take(bytes, align_of::<Budget>()).ok_or(LoadError::Full { wanted: bytes })
+    }
+
+    /// Takes back what [`CodeSpace::take_budgets`] gave.
+    pub(crate) fn give_budgets(&self, at: usize, count: usize) {
+        self.free().data.give(at, count.max(1) * size_of::<Budget>());
+    }
+
+    /// The address of budget `index` of those at `at`.
+    pub(crate) fn budget(&self, at: usize, index: usize) -> *const Budget {
+        let offset = at + index * size_of::<Budget>();
+        assert!(offset + size_of::<Budget>() <= self.pages.data_len(), "budget {index} is in the data part");
+        self.pages.data_base().wrapping_add(offset).cast::<Budget>().cast_const()
+    }
+
+    /// Sets budget `index` of those at `at`.
+    pub(crate) fn set_budget(&self, at: usize, index: usize, budget: i32) {
+        let cell = self.budget(at, index);
+        // SAFETY: `budget` checked that the address is inside the data part, which is mapped as long as `self`
+        // and readable and writable; the type is atomic, and code that subtracts from it without a lock only
+        // loses counts.
+        unsafe { (*cell).store(budget, Ordering::Relaxed) };
+    }
+
+    /// Points the `count` slots at `at`, those of a module's functions in order, to stubs that have their code
+    /// made.
+    pub(crate) fn set_first_calls(&self, at: usize, count: usize) -> Result<(), LoadError> {
+        let mut chunks = self.first_calls.lock().unwrap_or_else(PoisonError::into_inner);
+        while chunks.len() * FIRST_CALLS < count {
+            let first = (chunks.len() * FIRST_CALLS) as u32;
+            let target = crate::builtins::address(Builtin::FirstCall);
+            chunks.push(self.add_stub(&tenure_stubs::first_calls(first, FIRST_CALLS as u32, target))?);
+        }
+        for index in 0..count {
+            let stub = chunks[index / FIRST_CALLS] + index % FIRST_CALLS * tenure_stubs::FIRST_CALL_LEN;
+            self.set_slot(at, index, stub);
+        }
+        Ok(())
     }
 
     fn add_stub(&self, code: &[u8]) -> Result<usize, LoadError> {

@@ -65,9 +65,7 @@ pub(crate) unsafe extern "C" fn landing(vm: *mut VmStore) {
 
 fn trap_at(store: &Store, fault: &VmFault) -> Option<Trap> {
     let module = store.space().find(fault.pc)?;
-    let at = module.text_offset(fault.pc)?;
-    let func = module.func_at(at)?;
-    let trap = func.meta.trap_at(at - func.start)?;
+    let trap = module.look_at(fault.pc, |code| code.meta.trap_at(code.at))??;
     let explained = trap != Trap::MemoryOutOfBounds
         || fault.addr == 0
         || store.mems.iter().any(|mem: &MemInst| mem.reaches(fault.addr));

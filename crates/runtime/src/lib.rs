@@ -46,6 +46,7 @@ mod instance;
 mod instantiate;
 mod reset;
 mod snapshot;
+mod tiers;
 #[expect(unsafe_code, reason = "fills code slots in the engine's data memory")]
 mod loaded;
 #[expect(unsafe_code, reason = "reads and writes the bytes that guests see")]
@@ -70,7 +71,7 @@ pub use imports::{Extern, ImportError, check_import, match_import};
 pub use instance::ModuleInst;
 pub use instantiate::InstantiateError;
 pub use limits::{GrowError, LimitError, Limiter, LimiterError, Limits, NoLimiter};
-pub use loaded::LoadedModule;
+pub use loaded::{CodeAt, LoadedModule};
 pub use memory::MemInst;
 pub use reclaim::{Owned, Reclaimed, ReleaseError};
 pub use reset::ResetError;
@@ -80,4 +81,5 @@ pub use scope::Claimed;
 pub use snapshot::{ReadSnapshotError, Snapshot, SnapshotError};
 pub use store::{EpochHandler, Store, StoreConfig};
 pub use table::TableInst;
+pub use tiers::{NoCode, Tiers};
 pub use usage::MemoryUsage;

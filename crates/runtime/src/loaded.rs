@@ -1,19 +1,33 @@
-//! A module whose code is in memory, ready to be instantiated.
+//! A module that is ready to be instantiated, with the code that it has so far.
+//!
+//! ```text
+//! slots     one a defined function: where calls of it go
+//! budgets   one a defined function, if code may come later
+//! image     code that was there from the start: of all functions, or of none
+//! later     code that came while guests ran, in chunks: of any function, any number of times
+//! ```
+//! Code only ever comes. Better code takes the place of worse in the slot; frames may still run the worse, so
+//! it stays as long as the module.
 
 use crate::code_space::{CodeSpace, LoadError};
 use crate::image::{MemImage, images};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use crate::tiers::Tiers;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use tenure_abi::CtxLayout;
 use tenure_abi::vm::CodeSlot;
-use tenure_code::{CodeImage, FuncRange, Tunables};
+use tenure_code::{Cell, CodeImage, CompiledFunc, FuncMeta, Reloc, Tier, Tunables};
 use tenure_module::Module;
 use tenure_types::FuncIdx;
 
 /// The next module's [`LoadedModule::id`].
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
-/// A module with its code. Shared by its instances, immutable but for the code slots.
+/// Bytes of code memory that a module takes at a time for code that comes later.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// A module with its code. Shared by its instances, immutable but for the code.
 pub struct LoadedModule {
     id: u64,
     module: Module,
@@ -26,6 +40,46 @@ pub struct LoadedModule {
     space: Arc<CodeSpace>,
     code_at: usize,
     slots_at: usize,
+    lazy: Option<Lazy>,
+}
+
+/// What a module has whose code comes while guests run.
+struct Lazy {
+    tiers: Arc<dyn Tiers>,
+    budgets_at: usize,
+    chunks: Mutex<Vec<Chunk>>,
+    /// Bytes of all chunks.
+    bytes: AtomicUsize,
+    /// By the address of the first byte.
+    pieces: RwLock<BTreeMap<usize, Piece>>,
+}
+
+/// Code memory of which a part is in use.
+struct Chunk {
+    at: usize,
+    used: usize,
+    len: usize,
+}
+
+/// Code of one function that came later.
+struct Piece {
+    func: FuncIdx,
+    tier: Tier,
+    len: usize,
+    meta: FuncMeta,
+}
+
+/// What lies at an address of a module's code.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeAt<'a> {
+    /// Whose code.
+    pub func: FuncIdx,
+    /// Which tier made it.
+    pub tier: Tier,
+    /// Where in the function's code, in bytes.
+    pub at: u32,
+    /// What is known of that code.
+    pub meta: &'a FuncMeta,
 }
 
 impl LoadedModule {
@@ -41,10 +95,58 @@ impl LoadedModule {
         image: CodeImage,
         tunables: Tunables,
     ) -> Result<Arc<Self>, LoadError> {
-        let defined = module.defined_funcs();
-        if image.funcs.len() != defined {
+        if image.funcs.len() != module.defined_funcs() {
             return Err(LoadError::Mismatch("another number of functions"));
         }
+        let loaded = Self::with_slots(space, module, layout, image, tunables)?;
+        let mut text = loaded.image.text.clone();
+        let start = space.code_address(loaded.code_at);
+        loaded.relocate(&mut text, &loaded.image.relocs, start)?;
+        // SAFETY: the room was taken just now, and nobody knows of it yet.
+        unsafe { space.write_code(loaded.code_at, &text)? };
+        for (at, range) in loaded.image.funcs.iter().enumerate() {
+            if range.func != loaded.module.defined_func(at) || (range.start + range.len) as usize > text.len()
+            {
+                return Err(LoadError::Mismatch("functions out of order"));
+            }
+            space.set_slot(loaded.slots_at, at, start + range.start as usize);
+        }
+        Ok(loaded.shared())
+    }
+
+    /// A module without code: `tiers` makes that of each function when it is called for the first time.
+    ///
+    /// # Errors
+    /// [`LoadError::Full`] when code memory is used up.
+    pub fn lazy(
+        space: &Arc<CodeSpace>,
+        module: Module,
+        layout: CtxLayout,
+        tunables: Tunables,
+        tiers: Arc<dyn Tiers>,
+    ) -> Result<Arc<Self>, LoadError> {
+        let defined = module.defined_funcs();
+        let mut loaded = Self::with_slots(space, module, layout, CodeImage::default(), tunables)?;
+        loaded.lazy = Some(Lazy {
+            tiers,
+            budgets_at: space.take_budgets(defined)?,
+            chunks: Mutex::default(),
+            bytes: AtomicUsize::new(0),
+            pieces: RwLock::default(),
+        });
+        space.set_first_calls(loaded.slots_at, defined)?;
+        Ok(loaded.shared())
+    }
+
+    /// Takes the room that the module needs from the start. What is returned gives it back when dropped.
+    fn with_slots(
+        space: &Arc<CodeSpace>,
+        module: Module,
+        layout: CtxLayout,
+        image: CodeImage,
+        tunables: Tunables,
+    ) -> Result<Self, LoadError> {
+        let defined = module.defined_funcs();
         let slots_at = space.take_slots(defined)?;
         let code_at = match space.take_code(image.text.len()) {
             Ok(at) => at,
@@ -53,11 +155,11 @@ impl LoadedModule {
                 return Err(error);
             }
         };
-        let images = images(&module);
-        let type_ids = module.types.iter().map(|id| id.0).collect();
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        // From here on dropping `loaded` gives everything back.
-        let loaded = Self {
+        let type_ids = module.types.iter().map(|id| id.0).collect();
+        let images = images(&module);
+        let space = space.clone();
+        Ok(Self {
             id,
             module,
             layout,
@@ -65,42 +167,103 @@ impl LoadedModule {
             image,
             type_ids,
             images,
-            space: space.clone(),
+            space,
             code_at,
             slots_at,
-        };
-        let text = loaded.relocated()?;
-        // SAFETY: the room was taken just now, and nobody knows of it yet.
-        unsafe { space.write_code(code_at, &text)? };
-        for (at, range) in loaded.image.funcs.iter().enumerate() {
-            if range.func != loaded.module.defined_func(at) || (range.start + range.len) as usize > text.len()
-            {
-                return Err(LoadError::Mismatch("functions out of order"));
-            }
-            space.set_slot(slots_at, at, space.code_address(code_at) + range.start as usize);
-        }
-        Ok(Arc::new_cyclic(|weak: &Weak<Self>| {
-            space.register(space.code_address(code_at), weak.clone());
-            loaded
-        }))
+            lazy: None,
+        })
     }
 
-    /// The text with the distance to each code slot filled in.
-    fn relocated(&self) -> Result<Vec<u8>, LoadError> {
-        let mut text = self.image.text.clone();
-        let base = self.space.code_address(self.code_at) as i64;
-        for reloc in &self.image.relocs {
+    fn shared(self) -> Arc<Self> {
+        Arc::new_cyclic(|weak: &Weak<Self>| {
+            if !self.image.text.is_empty() {
+                self.space.register(self.text_start(), weak.clone());
+            }
+            self
+        })
+    }
+
+    /// Fills in the distances in `code`, which is to lie at address `start`.
+    fn relocate(&self, code: &mut [u8], relocs: &[Reloc], start: usize) -> Result<(), LoadError> {
+        for reloc in relocs {
             let at = reloc.at as usize;
-            let slot = self.module.body_index(reloc.func).filter(|&slot| slot < self.module.defined_funcs());
-            let (Some(slot), Some(bytes)) = (slot, text.get_mut(at..at + 4)) else {
+            let place = self.module.body_index(reloc.func).filter(|&at| at < self.module.defined_funcs());
+            let (Some(place), Some(bytes)) = (place, code.get_mut(at..at + 4)) else {
                 return Err(LoadError::Mismatch("a relocation outside the module"));
             };
-            let target = self.space.slot(self.slots_at, slot) as i64 + i64::from(reloc.addend);
-            let distance = i32::try_from(target - (base + at as i64))
+            let cell = match (reloc.cell, &self.lazy) {
+                (Cell::Slot, _) => self.space.slot(self.slots_at, place) as i64,
+                (Cell::Budget, Some(lazy)) => self.space.budget(lazy.budgets_at, place) as i64,
+                (Cell::Budget, None) => return Err(LoadError::Mismatch("a budget that is not there")),
+            };
+            let target = cell + i64::from(reloc.addend);
+            let distance = i32::try_from(target - (start + at) as i64)
                 .map_err(|_| LoadError::Mismatch("a relocation out of reach"))?;
             bytes.copy_from_slice(&distance.to_le_bytes());
         }
-        Ok(text)
+        Ok(())
+    }
+
+    /// Puts more code of a function in memory, and says where. Calls do not go there before
+    /// [`LoadedModule::publish`].
+    ///
+    /// # Errors
+    /// [`LoadError::Full`] when code memory is used up; [`LoadError::Mismatch`] when the code is not this
+    /// module's, or its code was complete from the start.
+    pub fn add(self: &Arc<Self>, func: CompiledFunc) -> Result<usize, LoadError> {
+        let CompiledFunc { func, tier, mut code, align, relocs, meta, homes: _ } = func;
+        let Some(lazy) = &self.lazy else {
+            return Err(LoadError::Mismatch("a module whose code is complete"));
+        };
+        let at = self.take_room(lazy, code.len(), align as usize)?;
+        let start = self.space.code_address(at);
+        self.relocate(&mut code, &relocs, start)?;
+        // SAFETY: the room was taken just now, and nobody knows of it yet.
+        unsafe { self.space.write_code(at, &code)? };
+        let piece = Piece { func, tier, len: code.len(), meta };
+        lazy.pieces.write().unwrap_or_else(PoisonError::into_inner).insert(start, piece);
+        Ok(start)
+    }
+
+    /// Room for `len` bytes in a chunk.
+    fn take_room(self: &Arc<Self>, lazy: &Lazy, len: usize, align: usize) -> Result<usize, LoadError> {
+        let align = align.clamp(16, CodeImage::ALIGN);
+        let mut chunks = lazy.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(chunk) = chunks.last_mut() {
+            let used = chunk.used.next_multiple_of(align);
+            if used + len <= chunk.len {
+                chunk.used = used + len;
+                return Ok(chunk.at + used);
+            }
+        }
+        // The first is small: most modules call few of their functions.
+        let wanted = if chunks.is_empty() { CHUNK_BYTES / 4 } else { CHUNK_BYTES };
+        let room = wanted.max(len);
+        let at = self.space.take_code(room)?;
+        chunks.push(Chunk { at, used: len, len: room });
+        lazy.bytes.fetch_add(room, Ordering::Relaxed);
+        self.space.register(self.space.code_address(at), Arc::downgrade(self));
+        Ok(at)
+    }
+
+    /// Makes calls of `func` go to `code`, which [`LoadedModule::add`] returned for it.
+    pub fn publish(&self, func: FuncIdx, code: usize) {
+        if let Some(at) = self.module.body_index(func) {
+            self.space.set_slot(self.slots_at, at, code);
+        }
+    }
+
+    /// What `func` may execute in the baseline tier from now on before it asks for better code, in bytes of
+    /// WebAssembly. Threads that run it may not notice at once.
+    pub fn set_budget(&self, func: FuncIdx, budget: i32) {
+        if let (Some(lazy), Some(at)) = (&self.lazy, self.module.body_index(func)) {
+            self.space.set_budget(lazy.budgets_at, at, budget);
+        }
+    }
+
+    /// Who makes code while guests run, if the code was not complete from the start.
+    pub fn tiers(&self) -> Option<&Arc<dyn Tiers>> {
+        self.lazy.as_ref().map(|lazy| &lazy.tiers)
     }
 
     /// A number that no other module of this process has or had.
@@ -123,9 +286,15 @@ impl LoadedModule {
         &self.tunables
     }
 
-    /// The code as data. Its relocations are not applied.
+    /// The code that was there from the start, as data; empty when code comes later. Its relocations are not
+    /// applied.
     pub fn image(&self) -> &CodeImage {
         &self.image
+    }
+
+    /// Bytes of code memory that it takes now.
+    pub fn code_bytes(&self) -> usize {
+        self.image.text.len() + self.lazy.as_ref().map_or(0, |lazy| lazy.bytes.load(Ordering::Relaxed))
     }
 
     /// The engine's code memory.
@@ -152,30 +321,49 @@ impl LoadedModule {
         self.space.slot(self.slots_at, at)
     }
 
-    /// First address of the code.
+    /// Where calls of `func`, which the module defines, go now.
+    pub fn code_of(&self, func: FuncIdx) -> usize {
+        // SAFETY: the slot lies in the engine's data pages, which live as long as `self.space`; it is atomic.
+        unsafe { (*self.slot(func)).load(Ordering::Acquire) }.expose_provenance()
+    }
+
+    /// First address of the code that was there from the start.
     pub fn text_start(&self) -> usize {
         self.space.code_address(self.code_at)
     }
 
-    /// The offset of `pc` in the text, if it lies there.
-    pub fn text_offset(&self, pc: usize) -> Option<u32> {
-        let offset = pc.checked_sub(self.text_start())?;
-        (offset < self.image.text.len()).then_some(offset as u32)
-    }
-
-    /// The function whose code holds `offset` of the text.
-    pub fn func_at(&self, offset: u32) -> Option<&FuncRange> {
-        self.image.find(offset)
+    /// What `look` says of the code at address `pc`; `None` if no function's code lies there.
+    pub fn look_at<R>(&self, pc: usize, look: impl FnOnce(CodeAt<'_>) -> R) -> Option<R> {
+        if let Some(offset) = pc.checked_sub(self.text_start())
+            && let Ok(offset) = u32::try_from(offset)
+            && let Some(range) = self.image.find(offset)
+        {
+            let code = CodeAt { func: range.func, tier: range.tier, at: offset - range.start, meta: &range.meta };
+            return Some(look(code));
+        }
+        let pieces = self.lazy.as_ref()?.pieces.read().unwrap_or_else(PoisonError::into_inner);
+        let (&start, piece) = pieces.range(..=pc).next_back()?;
+        let at = pc - start;
+        let code = CodeAt { func: piece.func, tier: piece.tier, at: at as u32, meta: &piece.meta };
+        (at < piece.len).then(|| look(code))
     }
 }
 
 impl Drop for LoadedModule {
     fn drop(&mut self) {
+        let defined = self.module.defined_funcs();
         self.space.unregister(self.text_start());
         // SAFETY: instances hold the module, and code of it runs only in calls into its instances; the
         // last of them is gone.
         unsafe { self.space.give_code(self.code_at, self.image.text.len()) };
-        self.space.give_slots(self.slots_at, self.module.defined_funcs());
+        self.space.give_slots(self.slots_at, defined);
+        let Some(lazy) = &mut self.lazy else { return };
+        self.space.give_budgets(lazy.budgets_at, defined);
+        for chunk in lazy.chunks.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            self.space.unregister(self.space.code_address(chunk.at));
+            // SAFETY: as above.
+            unsafe { self.space.give_code(chunk.at, chunk.len) };
+        }
     }
 }
 

@@ -145,7 +145,7 @@ impl Store {
     pub fn memory_usage(&self) -> MemoryUsage {
         debug_assert_eq!(self.held, self.weighed(), "sums are kept wherever something comes, grows or goes");
         let code: HashMap<u64, usize> =
-            self.instances.iter().map(|inst| (inst.module.id(), inst.module.image().text.len())).collect();
+            self.instances.iter().map(|inst| (inst.module.id(), inst.module.code_bytes())).collect();
         let (host_references, host_reference_bytes) = self.externs_held();
         MemoryUsage {
             instances: self.instances.len(),

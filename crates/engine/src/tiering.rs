@@ -1,0 +1,402 @@
+//! Code that is made while guests run: at a function's first call, and again, better, once it is hot.
+//!
+//! ```text
+//! no code ──first call──▶ baseline ──budget spent──▶ waiting ──worker──▶ optimized
+//!    └─ the baseline compiler does not do it ─────────────────────────────▶ ┘
+//! loop of an activation that goes on in baseline code: budget spent ──▶ waiting ──worker──▶ loop entry
+//! ```
+//! What is published stays: worse code is left to the activations that are in it. A guest never waits for the
+//! optimizing compiler, but where no other does a function, nor for a lock that a compilation holds.
+
+mod events;
+mod plan;
+mod pool;
+
+pub(crate) use plan::Plan;
+pub(crate) use pool::Pool;
+
+use crate::compilers::Compilers;
+use events::{Event, Reason};
+use pool::{Job, Task};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
+use std::time::Instant;
+use tenure_abi::builtins::ENTRY;
+use tenure_abi::frame::Homes;
+use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, LoopEntry};
+use tenure_module::{Bodies, Body};
+use tenure_runtime::{LoadError, LoadedModule, NoCode, Tiers};
+use tenure_types::FuncIdx;
+
+/// The tiers of one module.
+pub(crate) struct ModuleTiers {
+    this: Weak<Self>,
+    compilers: Arc<Compilers>,
+    plan: Plan,
+    pool: Option<Arc<Pool>>,
+    /// Whether code keeps the rows from code to operators.
+    address_map: bool,
+    /// `None` when the module defines no function.
+    bodies: Option<Bodies>,
+    funcs: Box<[FuncTier]>,
+    /// Loops whose activations asked for better code.
+    loops: Mutex<HashMap<(FuncIdx, u32), Loop>>,
+    /// For who waits for another thread's first call.
+    first_calls: (Mutex<()>, Condvar),
+    /// How often a loop was reached, under a plan that counts.
+    arrivals: AtomicU32,
+}
+
+/// How far a function has come.
+#[derive(Default)]
+struct FuncTier {
+    stage: AtomicU8,
+    /// How often its budget was spent.
+    heat: AtomicU32,
+    /// Where baseline code keeps what a loop entry needs.
+    homes: OnceLock<Homes>,
+}
+
+/// The stages of a function. Only the first two ever go back, when making code failed.
+mod stage {
+    pub const NONE: u8 = 0;
+    pub const MAKING: u8 = 1;
+    pub const BASELINE: u8 = 2;
+    pub const WAITING: u8 = 3;
+    pub const OPTIMIZED: u8 = 4;
+    pub const REFUSED: u8 = 5;
+}
+
+#[derive(Clone, Copy)]
+enum Loop {
+    Waiting,
+    Entry(usize),
+    Refused,
+}
+
+impl Loop {
+    fn code(self) -> Option<usize> {
+        match self {
+            Self::Entry(code) => Some(code),
+            Self::Waiting | Self::Refused => None,
+        }
+    }
+}
+
+impl ModuleTiers {
+    pub(crate) fn new(
+        compilers: Arc<Compilers>,
+        plan: Plan,
+        pool: Option<Arc<Pool>>,
+        address_map: bool,
+        bodies: Option<Bodies>,
+        defined: usize,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
+            compilers,
+            plan,
+            pool,
+            address_map,
+            bodies,
+            funcs: (0..defined).map(|_| FuncTier::default()).collect(),
+            loops: Mutex::default(),
+            first_calls: (Mutex::new(()), Condvar::new()),
+            arrivals: AtomicU32::new(0),
+        })
+    }
+
+    fn tier_of(&self, module: &LoadedModule, func: FuncIdx) -> Option<&FuncTier> {
+        self.funcs.get(module.module().body_index(func)?)
+    }
+
+    fn body<'m>(&self, module: &'m LoadedModule, func: FuncIdx) -> Result<Body<'m>, CompileError> {
+        let body = self.bodies.as_ref().and_then(|bodies| bodies.body(module.module(), func));
+        body.ok_or_else(|| CompileError::Bug(format!("function {} has no body", func.0)))
+    }
+
+    /// Has `compile` make code of `func`, and puts it in memory.
+    fn make(
+        &self,
+        module: &Arc<LoadedModule>,
+        func: FuncIdx,
+        reason: Reason<'_>,
+        compile: impl FnOnce(CompileUnit<'_>, Body<'_>) -> Result<CompiledFunc, CompileError>,
+    ) -> Result<Made, Failed> {
+        let started = Instant::now();
+        let unit =
+            CompileUnit { module: module.module(), layout: module.layout(), tunables: module.tunables() };
+        let body = self.body(module, func)?;
+        let wasm_bytes = body.len();
+        let mut code = match compile(unit, body) {
+            Ok(code) => code,
+            Err(error) => {
+                events::refused(module, func, reason, &error);
+                return Err(error.into());
+            }
+        };
+        if !self.address_map {
+            code.meta.offsets = Vec::new();
+        }
+        let (tier, code_bytes, homes) = (code.tier, code.code.len(), code.homes);
+        let at = module.add(code)?;
+        events::made(module, &Event { func, reason, tier, wasm_bytes, code_bytes, started });
+        Ok(Made { at, homes })
+    }
+
+    /// Makes the first code of `func`.
+    fn make_first(&self, module: &Arc<LoadedModule>, func: FuncIdx, tier: &FuncTier) -> Result<u8, NoCode> {
+        let budget = self.plan.first_budget(module, func);
+        let baseline = &self.compilers.baseline;
+        let why = match self.make(module, func, Reason::FirstCall, |unit, body| baseline.compile(unit, body)) {
+            Ok(made) => {
+                if let Some(homes) = made.homes {
+                    let _ = tier.homes.set(homes);
+                }
+                module.set_budget(func, budget);
+                module.publish(func, made.at);
+                return Ok(stage::BASELINE);
+            }
+            Err(Failed::Compile(error @ (CompileError::Unsupported { .. } | CompileError::TooLarge { .. }))) => {
+                error.to_string()
+            }
+            Err(error) => return Err(NoCode::new(module, func, error)),
+        };
+        let optimizing = self.compilers.optimizing().map_err(|error| NoCode::new(module, func, error))?;
+        let made = with_stack(|| {
+            self.make(module, func, Reason::HandedOver(&why), |unit, body| optimizing.compile(unit, body))
+        });
+        let made = made.map_err(|error| NoCode::new(module, func, error))?;
+        module.publish(func, made.at);
+        Ok(stage::OPTIMIZED)
+    }
+
+    /// Makes the best code of `func` and publishes it.
+    fn make_best(&self, module: &Arc<LoadedModule>, func: FuncIdx) {
+        let Some(tier) = self.tier_of(module, func) else { return };
+        let heat = tier.heat.load(Ordering::Relaxed);
+        let made = self.compilers.optimizing().map_err(|error| Failed::Machine(error.to_string()));
+        let made = made.and_then(|optimizing| {
+            self.make(module, func, Reason::Hot { heat }, |unit, body| optimizing.compile(unit, body))
+        });
+        match made {
+            Ok(made) => {
+                module.publish(func, made.at);
+                tier.stage.store(stage::OPTIMIZED, Ordering::Release);
+                // Whoever is still in the worse code asks again soon.
+                module.set_budget(func, self.plan.next_budget(module, func));
+            }
+            Err(_) => {
+                tier.stage.store(stage::REFUSED, Ordering::Release);
+                module.set_budget(func, i32::MAX);
+            }
+        }
+    }
+
+    /// Makes the code that takes over at loop `number` of `func`.
+    fn make_loop_entry(&self, module: &Arc<LoadedModule>, func: FuncIdx, number: u32) -> Option<usize> {
+        let homes = self.tier_of(module, func)?.homes.get();
+        let made = homes.and_then(|&homes| {
+            let optimizing = self.compilers.optimizing().ok()?;
+            let entry = LoopEntry { number, homes };
+            let made = self.make(module, func, Reason::Loop { number }, |unit, body| {
+                optimizing.compile_loop_entry(unit, body, entry)
+            });
+            Some(made.ok()?.at)
+        });
+        let state = made.map_or(Loop::Refused, Loop::Entry);
+        lock(&self.loops).insert((func, number), state);
+        // The activation that asked is to see it at its next arrival.
+        module.set_budget(func, if made.is_some() { 0 } else { i32::MAX });
+        made
+    }
+
+    /// Does what a worker was asked to.
+    pub(crate) fn work(&self, module: &Arc<LoadedModule>, func: FuncIdx, task: Task) {
+        match task {
+            Task::Best => self.make_best(module, func),
+            Task::LoopEntry(number) => {
+                self.make_loop_entry(module, func, number);
+            }
+        }
+    }
+
+    /// How urgent work on `func` is.
+    pub(crate) fn heat(&self, module: &LoadedModule, func: FuncIdx) -> u32 {
+        self.tier_of(module, func).map_or(0, |tier| tier.heat.load(Ordering::Relaxed))
+    }
+
+    /// Has a worker do `task`, or does it at once where the plan says so; whether anybody does.
+    fn ask(&self, module: &Arc<LoadedModule>, func: FuncIdx, task: Task) -> bool {
+        if self.plan.at_once {
+            with_stack(|| self.work(module, func, task));
+            return true;
+        }
+        let Some(pool) = &self.pool else { return false };
+        pool.send(Job { module: Arc::downgrade(module), tiers: self.this.clone(), func, task });
+        true
+    }
+
+    /// The budget of a loop was spent by an activation in baseline code.
+    fn in_loop(&self, module: &Arc<LoadedModule>, func: FuncIdx, number: u32, tier: &FuncTier) -> Option<usize> {
+        // A compilation that ends right now holds the lock: the loop comes by again.
+        let mut loops = match self.loops.try_lock() {
+            Ok(loops) => loops,
+            Err(TryLockError::Poisoned(loops)) => loops.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        match loops.entry((func, number)) {
+            Entry::Occupied(known) => return known.get().code(),
+            Entry::Vacant(_) if tier.homes.get().is_none() => return None,
+            Entry::Vacant(place) => place.insert(Loop::Waiting),
+        };
+        drop(loops);
+        self.ask(module, func, Task::LoopEntry(number));
+        // If it was made at once, it is there.
+        lock(&self.loops).get(&(func, number))?.code()
+    }
+}
+
+impl Tiers for ModuleTiers {
+    fn first_call(&self, module: &Arc<LoadedModule>, func: FuncIdx) -> Result<usize, NoCode> {
+        let Some(tier) = self.tier_of(module, func) else {
+            return Err(NoCode::new(module, func, "the module does not define it"));
+        };
+        loop {
+            let begun = tier.stage.compare_exchange(
+                stage::NONE,
+                stage::MAKING,
+                Ordering::Acquire,
+                Ordering::Acquire,
+            );
+            match begun {
+                Ok(_) => {
+                    let mut making = Making { tiers: self, tier, reached: stage::NONE };
+                    making.reached = self.make_first(module, func, tier)?;
+                    drop(making);
+                }
+                Err(stage::MAKING) => {
+                    let (waiting, made) = &self.first_calls;
+                    let waiting = lock(waiting);
+                    let is_making = |(): &mut ()| tier.stage.load(Ordering::Acquire) == stage::MAKING;
+                    drop(made.wait_while(waiting, is_making).unwrap_or_else(PoisonError::into_inner));
+                }
+                Err(_) => return Ok(module.code_of(func)),
+            }
+        }
+    }
+
+    fn budget_spent(&self, module: &Arc<LoadedModule>, func: FuncIdx, place: u32) -> Option<usize> {
+        let tier = self.tier_of(module, func)?;
+        tier.heat.fetch_add(1, Ordering::Relaxed);
+        module.set_budget(func, self.plan.next_budget(module, func));
+        if let Some(replace) = self.plan.replace
+            && place != ENTRY
+        {
+            let arrival = self.arrivals.fetch_add(1, Ordering::Relaxed);
+            return replace.is_now(func, place, arrival).then(|| self.in_loop(module, func, place, tier))?;
+        }
+        match tier.stage.load(Ordering::Acquire) {
+            stage::BASELINE => {
+                let next = tier.stage.compare_exchange(
+                    stage::BASELINE,
+                    stage::WAITING,
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                );
+                if next.is_ok() && !self.ask(module, func, Task::Best) {
+                    tier.stage.store(stage::REFUSED, Ordering::Release);
+                }
+                None
+            }
+            // New calls run the best code: this activation is from before, and stays in its loop for long.
+            stage::OPTIMIZED if place != ENTRY => self.in_loop(module, func, place, tier),
+            stage::REFUSED => {
+                module.set_budget(func, i32::MAX);
+                None
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Takes a function out of [`stage::MAKING`], whatever happens.
+struct Making<'t> {
+    tiers: &'t ModuleTiers,
+    tier: &'t FuncTier,
+    reached: u8,
+}
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        let (waiting, made) = &self.tiers.first_calls;
+        let _waiting = lock(waiting);
+        self.tier.stage.store(self.reached, Ordering::Release);
+        made.notify_all();
+    }
+}
+
+/// Code that was put in memory.
+struct Made {
+    at: usize,
+    homes: Option<Homes>,
+}
+
+/// Why there is no code.
+#[derive(Debug)]
+enum Failed {
+    Compile(CompileError),
+    Load(LoadError),
+    Machine(String),
+}
+
+impl From<CompileError> for Failed {
+    fn from(error: CompileError) -> Self {
+        Self::Compile(error)
+    }
+}
+
+impl From<LoadError> for Failed {
+    fn from(error: LoadError) -> Self {
+        Self::Load(error)
+    }
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Compile(error) => error.fmt(f),
+            Self::Load(error) => error.fmt(f),
+            Self::Machine(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// Stack for the optimizing compiler.
+const COMPILER_STACK: usize = 4 << 20;
+
+/// Does `work`, for which the stack that a guest leaves is too small, on a stack that is large enough.
+fn with_stack<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let mut work = Some(work);
+    let done = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("tenure-compile".to_string()).stack_size(COMPILER_STACK);
+        let work = &mut work;
+        let thread = thread.spawn_scoped(scope, move || work.take().map(|work| work()));
+        thread.ok().map(|thread| thread.join())
+    });
+    match done {
+        Some(Ok(Some(result))) => result,
+        Some(Err(panic)) => std::panic::resume_unwind(panic),
+        // Without threads the stack has to do.
+        Some(Ok(None)) | None => (work.take().expect("nobody has taken it"))(),
+    }
+}
+
+/// Locks whatever a panic elsewhere left: every change under these locks is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,104 @@
+//! What was made when and why, for whoever listens: events of [`tracing`] with the target [`TARGET`].
+//!
+//! | field | of | what |
+//! |---|---|---|
+//! | `module`, `func`, `name` | all | the module's number in this process, the function's index and name |
+//! | `reason` | all | `first call`, `handed over`, `hot`, `loop` |
+//! | `tier` | made | `baseline` or `optimizing` |
+//! | `wasm_bytes`, `code_bytes` | made | sizes of body and code |
+//! | `micros` | made | time it took, on the thread that did it |
+//! | `detail` | all | what the baseline compiler does not do, how often the budget was spent, which loop |
+//! | `error` | refused | why there is no code |
+
+use std::fmt;
+use std::time::Instant;
+use tenure_code::{CompileError, Tier};
+use tenure_runtime::LoadedModule;
+use tenure_types::FuncIdx;
+
+/// The target of all events.
+pub(crate) const TARGET: &str = "tenure::tiers";
+
+/// Why code is made.
+#[derive(Clone, Copy)]
+pub(super) enum Reason<'a> {
+    /// The function is called for the first time.
+    FirstCall,
+    /// It is, and the baseline compiler does not do it, for this reason.
+    HandedOver(&'a str),
+    /// Its budget was spent.
+    Hot {
+        /// How often by then.
+        heat: u32,
+    },
+    /// An activation stays in a loop.
+    Loop {
+        /// The loop's number.
+        number: u32,
+    },
+}
+
+impl Reason<'_> {
+    fn title(&self) -> &'static str {
+        match self {
+            Self::FirstCall => "first call",
+            Self::HandedOver(_) => "handed over",
+            Self::Hot { .. } => "hot",
+            Self::Loop { .. } => "loop",
+        }
+    }
+}
+
+/// The detail.
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FirstCall => Ok(()),
+            Self::HandedOver(why) => f.write_str(why),
+            Self::Hot { heat } => write!(f, "asked {heat} times"),
+            Self::Loop { number } => write!(f, "loop {number}"),
+        }
+    }
+}
+
+/// Code that was made.
+pub(super) struct Event<'a> {
+    pub(super) func: FuncIdx,
+    pub(super) reason: Reason<'a>,
+    pub(super) tier: Tier,
+    pub(super) wasm_bytes: usize,
+    pub(super) code_bytes: usize,
+    pub(super) started: Instant,
+}
+
+/// Tells of code that was made.
+pub(super) fn made(module: &LoadedModule, event: &Event<'_>) {
+    let &Event { func, reason, tier, wasm_bytes, code_bytes, started } = event;
+    tracing::debug!(
+        target: TARGET,
+        module = module.id(),
+        func = func.0,
+        name = module.module().names.func(func).unwrap_or(""),
+        reason = reason.title(),
+        detail = %reason,
+        tier = match tier { Tier::Baseline => "baseline", Tier::Optimizing => "optimizing" },
+        wasm_bytes,
+        code_bytes,
+        micros = started.elapsed().as_micros() as u64,
+        "made"
+    );
+}
+
+/// Tells of code that could not be made.
+pub(super) fn refused(module: &LoadedModule, func: FuncIdx, reason: Reason<'_>, error: &CompileError) {
+    tracing::debug!(
+        target: TARGET,
+        module = module.id(),
+        func = func.0,
+        name = module.module().names.func(func).unwrap_or(""),
+        reason = reason.title(),
+        detail = %reason,
+        error = %error,
+        "refused"
+    );
+}

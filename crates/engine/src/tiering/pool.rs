@@ -1,0 +1,96 @@
+//! The threads that make better code in the background.
+
+use super::ModuleTiers;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tenure_runtime::LoadedModule;
+use tenure_types::FuncIdx;
+
+/// What is to be made of a function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Task {
+    /// Its best code.
+    Best,
+    /// Code that takes over at the loop of this number.
+    LoopEntry(u32),
+}
+
+/// Work for a thread. Of no worth when the module is gone.
+pub(crate) struct Job {
+    pub(crate) module: Weak<LoadedModule>,
+    pub(crate) tiers: Weak<ModuleTiers>,
+    pub(crate) func: FuncIdx,
+    pub(crate) task: Task,
+}
+
+impl Job {
+    fn heat(&self) -> u32 {
+        let Some((module, tiers)) = self.module.upgrade().zip(self.tiers.upgrade()) else { return 0 };
+        // An activation waits for a loop entry.
+        let more = if self.task == Task::Best { 0 } else { 1 << 16 };
+        tiers.heat(&module, self.func).saturating_add(more)
+    }
+}
+
+/// An engine's threads for better code. They start when there is work, and end with the engine and its modules.
+pub(crate) struct Pool {
+    jobs: Sender<Job>,
+    inbox: Arc<Mutex<Inbox>>,
+    /// How many threads may still be started.
+    left: AtomicUsize,
+}
+
+/// What waits for a thread.
+struct Inbox {
+    arriving: Receiver<Job>,
+    waiting: Vec<Job>,
+}
+
+impl Pool {
+    /// A pool of at most `threads`.
+    pub(crate) fn new(threads: usize) -> Self {
+        let (jobs, arriving) = channel();
+        let inbox = Arc::new(Mutex::new(Inbox { arriving, waiting: Vec::new() }));
+        Self { jobs, inbox, left: AtomicUsize::new(threads) }
+    }
+
+    /// Has a thread do `job`. Takes no lock.
+    pub(crate) fn send(&self, job: Job) {
+        // The receiver lives as long as the pool.
+        let _ = self.jobs.send(job);
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
+            let inbox = self.inbox.clone();
+            let thread = std::thread::Builder::new().name("tenure-tier-up".to_string());
+            // Without threads guests go on as they are.
+            let _ = thread.stack_size(super::COMPILER_STACK).spawn(move || work(&inbox));
+        }
+    }
+}
+
+/// Does the hottest job there is, again and again.
+fn work(inbox: &Mutex<Inbox>) {
+    while let Some(job) = inbox.lock().unwrap_or_else(PoisonError::into_inner).next() {
+        if let Some((module, tiers)) = job.module.upgrade().zip(job.tiers.upgrade()) {
+            tiers.work(&module, job.func, job.task);
+        }
+    }
+}
+
+impl Inbox {
+    /// The hottest job; waits until there is one, or nobody can send any more.
+    fn next(&mut self) -> Option<Job> {
+        if self.waiting.is_empty() {
+            self.waiting.push(self.arriving.recv().ok()?);
+        }
+        loop {
+            match self.arriving.try_recv() {
+                Ok(job) => self.waiting.push(job),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+        }
+        let hottest = (0..self.waiting.len()).max_by_key(|&at| self.waiting[at].heat())?;
+        Some(self.waiting.swap_remove(hottest))
+    }
+}
