@@ -335,10 +335,15 @@ impl<'m> DebugInfo<'m> {
 mod tests {
     use super::*;
 
+    /// An engine that makes all code before anything runs.
+    fn ahead() -> Engine {
+        Engine::new(crate::Config::new().strategy(crate::Strategy::Optimizing)).unwrap()
+    }
+
     /// The backtrace of a trap at the first division of each function of `wasm`, in the order of the
     /// functions.
     fn at_divisions(wasm: &[u8], has_details: bool) -> WasmBacktrace {
-        let engine = Engine::default();
+        let engine = ahead();
         let module = Module::new(&engine, wasm).unwrap();
         let image = module.loaded().image();
         let places = image.funcs.iter().filter_map(|range| {
@@ -394,7 +399,7 @@ mod tests {
         for at in (start + 11..wasm.len() - 100).step_by(3) {
             let mut damaged = wasm.to_vec();
             damaged[at] ^= 0x55;
-            let engine = Engine::default();
+            let engine = ahead();
             // Damage may hit a section's length, and then this is no module.
             if Module::new(&engine, &damaged).is_ok() {
                 let _ = at_divisions(&damaged, true).to_string();

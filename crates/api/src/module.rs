@@ -256,18 +256,23 @@ impl Module {
 
 /// Looking at compiled code.
 impl Module {
-    /// The code, as compiled: where it refers to other places, those are not filled in.
+    /// The code, as compiled: where it refers to other places, those are not filled in. Empty under
+    /// [`Strategy::Tiered`](crate::Strategy::Tiered), where code comes as functions are called.
     pub fn text(&self) -> &[u8] {
         &self.loaded.image().text
     }
 
     /// The functions that the module defines, and where their code lies in [`Module::text`].
     pub fn functions(&self) -> impl ExactSizeIterator<Item = ModuleFunction> + '_ {
-        self.loaded.image().describe().map(|code| ModuleFunction {
-            index: code.func().0,
-            name: self.func_name(code.func()).map(str::to_string),
-            offset: code.start() as usize,
-            len: code.bytes.len(),
+        let (module, image) = (self.core(), self.loaded.image());
+        (0..module.defined_funcs()).map(move |at| {
+            let (index, code) = (module.defined_func(at), image.funcs.get(at));
+            ModuleFunction {
+                index: index.0,
+                name: self.func_name(index).map(str::to_string),
+                offset: code.map_or(0, |code| code.start as usize),
+                len: code.map_or(0, |code| code.len as usize),
+            }
         })
     }
 
@@ -327,7 +332,7 @@ pub struct ModuleFunction {
     pub name: Option<String>,
     /// Where its code starts in [`Module::text`].
     pub offset: usize,
-    /// Bytes of code.
+    /// Bytes of code; 0 if there was none from the start.
     pub len: usize,
 }
 

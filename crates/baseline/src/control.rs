@@ -18,6 +18,7 @@ use crate::stack::{Place, Value};
 use crate::traps::Late;
 use tenure_abi::ValClass;
 use tenure_code::CompileError;
+use tenure_module::MAX_BR_TABLE_TARGETS;
 use tenure_types::TypeIdx;
 use wasmparser::BlockType;
 
@@ -429,6 +430,10 @@ impl FuncCompiler<'_> {
     }
 
     pub(crate) fn br_table(&mut self, table: &wasmparser::BrTable<'_>) -> Result<(), CompileError> {
+        if table.len() > MAX_BR_TABLE_TARGETS {
+            let limit = MAX_BR_TABLE_TARGETS.into();
+            return Err(CompileError::TooLarge { what: "targets of one br_table", limit });
+        }
         let index = self.pop();
         let arity = self.b.labels[self.label_at(table.default())].arity();
         let from = self.height() as u32 - arity;

@@ -5,8 +5,8 @@ use crate::compilers::Compilers;
 use crate::config::Config;
 use crate::error::{EngineError, ModuleError};
 use crate::pipeline::{OnProgress, Pipeline};
-use crate::wasm_features::WasmFeatures;
 use crate::tiering::{ModuleTiers, Plan, Pool};
+use crate::wasm_features::WasmFeatures;
 use crate::workers::Workers;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -108,10 +108,12 @@ impl Engine {
     /// # Errors
     /// The first thing that is wrong.
     pub fn validate(&self, wasm: &Arc<[u8]>) -> Result<(), ModuleError> {
-        self.pipeline().validate(wasm)
+        self.pipeline().check(wasm, &|_| ControlFlow::Continue(()))?;
+        Ok(())
     }
 
-    /// Checks and compiles `wasm` and puts its code in memory.
+    /// Checks and compiles `wasm` and puts its code in memory; under [`Strategy::Tiered`](crate::Strategy::Tiered)
+    /// only checks it, and code comes when it is called.
     ///
     /// # Errors
     /// The first thing that is wrong; [`ModuleError::Cancelled`] when `on_progress` says so.
@@ -121,19 +123,23 @@ impl Engine {
         on_progress: OnProgress<'_>,
     ) -> Result<Arc<LoadedModule>, ModuleError> {
         if self.config.options().is_tiered() {
-            return self.compile_later(wasm);
+            return self.compile_later(wasm, on_progress);
         }
         let (module, layout, image) = self.compile_module(wasm, on_progress)?;
         self.load(module, layout, image)
     }
 
     /// Checks `wasm`; code comes when it is called.
-    fn compile_later(&self, wasm: &Arc<[u8]>) -> Result<Arc<LoadedModule>, ModuleError> {
+    fn compile_later(
+        &self,
+        wasm: &Arc<[u8]>,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Arc<LoadedModule>, ModuleError> {
         let options = self.config.options();
         if !options.enable_compiler {
             return Err(ModuleError::CompilerOff);
         }
-        let (module, bodies) = self.pipeline().check(wasm)?;
+        let (module, bodies) = self.pipeline().check(wasm, on_progress)?;
         let layout = tenure_code::layout(&module)?;
         let tiers = ModuleTiers::new(
             self.compilers.clone(),

@@ -26,7 +26,8 @@ pub use config::{Config, ConfigError};
 pub use engine::Engine;
 pub use error::{EngineError, ModuleError};
 pub use options::{
-    BaselineMachine, OnStackReplacement, OptLevel, Options, RegallocAlgorithm, Strategy, TierUp, WasmBacktraceDetails,
+    BaselineMachine, OnStackReplacement, OptLevel, Options, RegallocAlgorithm, Strategy, TierUp,
+    WasmBacktraceDetails,
 };
 pub use pipeline::{OnProgress, Progress};
 pub use tenure_runtime::Limits;

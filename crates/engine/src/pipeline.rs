@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tenure_abi::CtxLayout;
 use tenure_code::{CodeImage, CompileError, CompileUnit, Compiler, Tunables};
-use tenure_module::{Bodies, Body, Module, Parsed, parse, validate_all};
+use tenure_module::{Bodies, Body, BodyAllocations, Module, Parsed, ValidateError, parse};
 use tenure_types::{Features, FuncIdx, TypeRegistry};
 
 /// How far a compilation has come.
@@ -43,24 +43,36 @@ pub(crate) struct Pipeline<'e> {
 }
 
 impl Pipeline<'_> {
-    /// Checks `bytes` without making anything of them.
+    /// Checks `bytes` without making anything of them: what is known of the module, and what it takes to read its
+    /// bodies again, if it has any.
     ///
     /// # Errors
-    /// The first thing that is wrong.
-    pub(crate) fn validate(&self, bytes: &Arc<[u8]>) -> Result<(), ModuleError> {
-        self.check(bytes)?;
-        Ok(())
-    }
-
-    /// Checks `bytes`: what is known of the module, and what it takes to read its bodies again, if it has any.
-    ///
-    /// # Errors
-    /// The first thing that is wrong.
-    pub(crate) fn check(&self, bytes: &Arc<[u8]>) -> Result<(Module, Option<Bodies>), ModuleError> {
+    /// The first thing that is wrong; [`ModuleError::Cancelled`] when `on_progress` says so.
+    pub(crate) fn check(
+        &self,
+        bytes: &Arc<[u8]>,
+        on_progress: OnProgress<'_>,
+    ) -> Result<(Module, Option<Bodies>), ModuleError> {
         let Parsed { module, bodies } = parse(bytes, self.features, self.types)?;
         let again = bodies.first().map(Body::bodies);
+        let tally = Tally::new(bodies.len(), on_progress);
         let (workers, chunks) = self.share(bodies);
-        workers.each(chunks, |chunk| chunk.bytes, |chunk, _| validate_all(chunk.bodies))?;
+        workers.each(
+            chunks,
+            |chunk| chunk.bytes,
+            |chunk, watch| {
+                let mut allocations = BodyAllocations::default();
+                for body in chunk.bodies {
+                    if watch.is_over() || tally.is_stopped() {
+                        break;
+                    }
+                    allocations = body.validate(allocations)?;
+                    tally.one_done();
+                }
+                Ok::<_, ValidateError>(())
+            },
+        )?;
+        tally.finish()?;
         Ok((module, again))
     }
 
@@ -77,9 +89,7 @@ impl Pipeline<'_> {
         let Parsed { module, bodies } = parse(bytes, self.features, self.types)?;
         let layout = tenure_code::layout(&module)?;
         let unit = CompileUnit { module: &module, layout: &layout, tunables: self.tunables };
-        let (done, total) = (AtomicUsize::new(0), bodies.len());
-        let is_cancelled = AtomicBool::new(false);
-
+        let tally = Tally::new(bodies.len(), on_progress);
         let (workers, chunks) = self.share(bodies);
         let compiled = workers.each(
             chunks,
@@ -87,7 +97,7 @@ impl Pipeline<'_> {
             |chunk, watch| {
                 let mut funcs = Vec::with_capacity(chunk.bodies.len());
                 for body in chunk.bodies {
-                    if watch.is_over() || is_cancelled.load(Ordering::Relaxed) {
+                    if watch.is_over() || tally.is_stopped() {
                         break;
                     }
                     let func = body.func;
@@ -96,10 +106,7 @@ impl Pipeline<'_> {
                         compiled.meta.offsets = Vec::new();
                     }
                     funcs.push(compiled);
-                    let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                    if on_progress(Progress { done, total }).is_break() {
-                        is_cancelled.store(true, Ordering::Relaxed);
-                    }
+                    tally.one_done();
                 }
                 Ok(funcs)
             },
@@ -108,9 +115,7 @@ impl Pipeline<'_> {
             let name = module.names.func(func).map(str::to_string);
             ModuleError::Compile { func, name, error }
         })?;
-        if is_cancelled.into_inner() {
-            return Err(ModuleError::Cancelled);
-        }
+        tally.finish()?;
         let image = CodeImage::link(chunks.into_iter().flatten())?;
         Ok((module, layout, image))
     }
@@ -122,6 +127,35 @@ impl Pipeline<'_> {
             Some(workers) if bytes >= PARALLEL_BYTES => (workers, chunks(bodies)),
             _ => (&ALONE, vec![Chunk { bytes, bodies }]),
         }
+    }
+}
+
+/// Counts what is done, and hears whether to stop.
+struct Tally<'p> {
+    done: AtomicUsize,
+    total: usize,
+    is_stopped: AtomicBool,
+    on_progress: OnProgress<'p>,
+}
+
+impl<'p> Tally<'p> {
+    fn new(total: usize, on_progress: OnProgress<'p>) -> Self {
+        Self { done: AtomicUsize::new(0), total, is_stopped: AtomicBool::new(false), on_progress }
+    }
+
+    fn one_done(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        if (self.on_progress)(Progress { done, total: self.total }).is_break() {
+            self.is_stopped.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    fn finish(self) -> Result<(), ModuleError> {
+        if self.is_stopped.into_inner() { Err(ModuleError::Cancelled) } else { Ok(()) }
     }
 }
 

@@ -150,7 +150,8 @@ impl ModuleTiers {
     fn make_first(&self, module: &Arc<LoadedModule>, func: FuncIdx, tier: &FuncTier) -> Result<u8, NoCode> {
         let budget = self.plan.first_budget(module, func);
         let baseline = &self.compilers.baseline;
-        let why = match self.make(module, func, Reason::FirstCall, |unit, body| baseline.compile(unit, body)) {
+        let why = match self.make(module, func, Reason::FirstCall, |unit, body| baseline.compile(unit, body))
+        {
             Ok(made) => {
                 if let Some(homes) = made.homes {
                     let _ = tier.homes.set(homes);
@@ -159,9 +160,9 @@ impl ModuleTiers {
                 module.publish(func, made.at);
                 return Ok(stage::BASELINE);
             }
-            Err(Failed::Compile(error @ (CompileError::Unsupported { .. } | CompileError::TooLarge { .. }))) => {
-                error.to_string()
-            }
+            Err(Failed::Compile(
+                error @ (CompileError::Unsupported { .. } | CompileError::TooLarge { .. }),
+            )) => error.to_string(),
             Err(error) => return Err(NoCode::new(module, func, error)),
         };
         let optimizing = self.compilers.optimizing().map_err(|error| NoCode::new(module, func, error))?;
@@ -240,7 +241,13 @@ impl ModuleTiers {
     }
 
     /// The budget of a loop was spent by an activation in baseline code.
-    fn in_loop(&self, module: &Arc<LoadedModule>, func: FuncIdx, number: u32, tier: &FuncTier) -> Option<usize> {
+    fn in_loop(
+        &self,
+        module: &Arc<LoadedModule>,
+        func: FuncIdx,
+        number: u32,
+        tier: &FuncTier,
+    ) -> Option<usize> {
         // A compilation that ends right now holds the lock: the loop comes by again.
         let mut loops = match self.loops.try_lock() {
             Ok(loops) => loops,
@@ -265,12 +272,8 @@ impl Tiers for ModuleTiers {
             return Err(NoCode::new(module, func, "the module does not define it"));
         };
         loop {
-            let begun = tier.stage.compare_exchange(
-                stage::NONE,
-                stage::MAKING,
-                Ordering::Acquire,
-                Ordering::Acquire,
-            );
+            let begun =
+                tier.stage.compare_exchange(stage::NONE, stage::MAKING, Ordering::Acquire, Ordering::Acquire);
             match begun {
                 Ok(_) => {
                     let mut making = Making { tiers: self, tier, reached: stage::NONE };
@@ -383,7 +386,8 @@ const COMPILER_STACK: usize = 4 << 20;
 fn with_stack<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let mut work = Some(work);
     let done = std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("tenure-compile".to_string()).stack_size(COMPILER_STACK);
+        let thread =
+            std::thread::Builder::new().name("tenure-compile".to_string()).stack_size(COMPILER_STACK);
         let work = &mut work;
         let thread = thread.spawn_scoped(scope, move || work.take().map(|work| work()));
         thread.ok().map(|thread| thread.join())

@@ -3,7 +3,8 @@
 use crate::{Module, ValidateError};
 use tenure_types::FuncIdx;
 use wasmparser::{
-    BinaryReader, FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, ValidatorResources,
+    BinaryReader, FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, Operator,
+    ValidatorResources,
 };
 
 /// The validator's buffers, to be used again for the next body.
@@ -83,18 +84,29 @@ impl<'a> Body<'a> {
     pub fn validate(self, allocations: BodyAllocations) -> Result<BodyAllocations, ValidateError> {
         let (mut validator, code) = self.into_validator(allocations);
         validator.validate(&code)?;
+        // Each target is a byte at least: few bodies have to be looked through.
+        if code.range().end - code.range().start > u64::from(MAX_BR_TABLE_TARGETS) {
+            check_br_tables(&code)?;
+        }
         Ok(validator.into_allocations())
     }
 }
 
-/// Checks `bodies` one after the other.
-///
-/// # Errors
-/// The first body's error, in order.
-pub fn validate_all<'a>(bodies: impl IntoIterator<Item = Body<'a>>) -> Result<(), ValidateError> {
-    let mut allocations = BodyAllocations::default();
-    for body in bodies {
-        allocations = body.validate(allocations)?;
+/// Most targets of a `br_table` besides the default: more is refused by other engines too, and costs much to
+/// compile.
+pub const MAX_BR_TABLE_TARGETS: u32 = 65_520;
+
+fn check_br_tables(code: &FunctionBody<'_>) -> Result<(), ValidateError> {
+    let mut operators = code.get_operators_reader()?;
+    while !operators.eof() {
+        let (operator, offset) = operators.read_with_offset()?;
+        if let Operator::BrTable { targets } = operator
+            && targets.len() > MAX_BR_TABLE_TARGETS
+        {
+            let message =
+                format!("too many targets of one br_table: at most {MAX_BR_TABLE_TARGETS} are allowed");
+            return Err(ValidateError { message, offset });
+        }
     }
     Ok(())
 }

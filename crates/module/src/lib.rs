@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bytes ──parse──▶ Parsed { module, bodies } ──each body validated──▶ ValidModule
-//!                                    └─ by `validate_all`, or on the way by a compiler that drives
+//!                                    └─ by `Body::validate`, or on the way by a compiler that drives
 //!                                       the same decode through `Body::operators`
 //! ```
 //! [`parse`] checks everything but function bodies; a [`Body`] carries what checking it takes, so that
@@ -21,7 +21,7 @@ mod names;
 mod parse;
 mod types;
 
-pub use body::{Bodies, Body, BodyAllocations, validate_all};
+pub use body::{Bodies, Body, BodyAllocations, MAX_BR_TABLE_TARGETS};
 pub use const_expr::{ConstExpr, ConstOp};
 pub use error::{ParseError, ValidateError};
 pub use features::wasm_features;

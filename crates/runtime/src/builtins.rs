@@ -8,10 +8,10 @@ use crate::call::{Abandon, TrapInfo};
 use crate::limits::{GrowError, LimiterError};
 use crate::room::with_limiter;
 use crate::store::Store;
+use crate::tiers::NoCode;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tenure_abi::builtins::BuiltinResult;
 use tenure_abi::vm::VmCtxHeader;
-use crate::tiers::NoCode;
 use tenure_abi::{Builtin, Leaf, for_each_builtin};
 use tenure_types::Trap;
 

@@ -338,7 +338,8 @@ impl LoadedModule {
             && let Ok(offset) = u32::try_from(offset)
             && let Some(range) = self.image.find(offset)
         {
-            let code = CodeAt { func: range.func, tier: range.tier, at: offset - range.start, meta: &range.meta };
+            let code =
+                CodeAt { func: range.func, tier: range.tier, at: offset - range.start, meta: &range.meta };
             return Some(look(code));
         }
         let pieces = self.lazy.as_ref()?.pieces.read().unwrap_or_else(PoisonError::into_inner);

@@ -452,13 +452,14 @@ fn usage_follows_creation_growth_and_reclamation_down_to_nothing() {
         let made = store.memory_usage();
         assert_eq!((made.instances, made.memories, made.tables, made.modules), (1, 1, 1, 1), "{name}");
         assert_eq!(made.memory_bytes, 1 << 16, "{name}");
-        assert!(made.reserved_bytes >= made.memory_bytes && made.instance_bytes > 0 && made.code_bytes > 0);
+        assert!(made.reserved_bytes >= made.memory_bytes && made.instance_bytes > 0);
 
         assert_eq!(grow(&mut store, instance, "memory", 9).unwrap(), 1, "{name}");
         assert_eq!(grow(&mut store, instance, "table", 99).unwrap(), 1, "{name}");
         let grown = store.memory_usage();
         assert_eq!(grown.memory_bytes, 10 << 16, "{name}");
         assert!(grown.table_bytes >= made.table_bytes + 99 * 8, "{name}");
+        assert!(grown.code_bytes > 0, "{name}: it has run");
 
         let func = Func::wrap(&mut store, || {});
         let memory = Memory::new(&mut store, MemoryType::new(2, None)).unwrap();

@@ -21,7 +21,7 @@ use crate::progress;
 
 /// The engine that every command uses.
 fn engine() -> Result<Engine> {
-    engine_with("auto")
+    engine_with("optimizing")
 }
 
 /// The engine, with a strategy that the user chose.

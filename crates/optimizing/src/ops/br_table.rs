@@ -11,12 +11,8 @@ use crate::tuning;
 use cranelift_codegen::ir::{Block, BlockCall, InstBuilder, JumpTableData, Value, condcodes::IntCC, types};
 use std::collections::HashMap;
 use tenure_code::CompileError;
-use tenure_module::ValidateError;
+use tenure_module::{MAX_BR_TABLE_TARGETS, ValidateError};
 use wasmparser::BrTable;
-
-/// Most targets of a `br_table` besides the default: more is refused by other engines too, and costs much to
-/// compile.
-const MAX_TARGETS: u32 = 65_520;
 
 /// Indices from `start` on, up to the next stretch, go to `block`.
 #[derive(Clone, Copy)]
@@ -27,10 +23,10 @@ struct Stretch {
 
 impl Translator<'_> {
     pub(super) fn br_table(&mut self, table: &BrTable<'_>) -> Result<(), CompileError> {
-        if table.len() > MAX_TARGETS {
+        if table.len() > MAX_BR_TABLE_TARGETS {
             return Err(CompileError::TooLarge {
                 what: "targets of one br_table",
-                limit: MAX_TARGETS.into(),
+                limit: MAX_BR_TABLE_TARGETS.into(),
             });
         }
         let index = self.pop();
