@@ -2,7 +2,7 @@
 
 use super::ModuleTiers;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tenure_runtime::LoadedModule;
 use tenure_types::FuncIdx;
@@ -84,11 +84,8 @@ impl Inbox {
         if self.waiting.is_empty() {
             self.waiting.push(self.arriving.recv().ok()?);
         }
-        loop {
-            match self.arriving.try_recv() {
-                Ok(job) => self.waiting.push(job),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok(job) = self.arriving.try_recv() {
+            self.waiting.push(job);
         }
         let hottest = (0..self.waiting.len()).max_by_key(|&at| self.waiting[at].heat())?;
         Some(self.waiting.swap_remove(hottest))
