@@ -1,7 +1,7 @@
 //! What the tests of every instruction share: operands of all shapes, and a disassembler to read code back.
 
 use iced_x86::{
-    Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter, MemorySizeOptions, NumberBase,
+    Decoder, DecoderOptions, Encoder, Formatter, Instruction, IntelFormatter, MemorySizeOptions, NumberBase,
 };
 
 use super::operand::Address;
@@ -27,6 +27,24 @@ impl Listing {
             assert_eq!(read, expected);
         }
         assert_eq!(read.len(), self.expected.len());
+        check_with_second_encoder(&code);
+    }
+}
+
+/// Has another encoder encode what was read back: its bytes are ours, or, where an instruction can be written in
+/// several ways, no fewer and mean the same.
+fn check_with_second_encoder(code: &[u8]) {
+    let mut encoder = Encoder::new(64);
+    for instruction in Decoder::new(64, code, DecoderOptions::NONE).iter() {
+        let at = instruction.ip();
+        let ours = &code[at as usize..at as usize + instruction.len()];
+        let len = encoder.encode(&instruction, at).expect("what can be read can be written");
+        let theirs = encoder.take_buffer();
+        if theirs != ours {
+            assert!(ours.len() <= len, "{instruction}: {ours:02x?} is longer than {theirs:02x?}");
+            let again = Decoder::with_ip(64, &theirs, at, DecoderOptions::NONE).decode();
+            assert_eq!(again.to_string(), instruction.to_string(), "{ours:02x?} and {theirs:02x?}");
+        }
     }
 }
 
