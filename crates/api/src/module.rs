@@ -9,6 +9,7 @@ use std::io::Read;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tenure_engine::OnProgress;
 use tenure_module::Module as CoreModule;
 use tenure_runtime::LoadedModule;
@@ -67,6 +68,18 @@ impl Module {
     ) -> Result<Self> {
         let wasm = to_binary(bytes.as_ref(), None)?;
         Self::compile(engine, &wasm, on_progress)
+    }
+
+    /// As [`Module::new`], until another thread calls [`Cancel::cancel`].
+    ///
+    /// # Errors
+    /// As [`Module::new`]; and when it was cancelled before it was done.
+    pub fn new_cancellable(engine: &Engine, bytes: impl AsRef<[u8]>, cancel: &Cancel) -> Result<Self> {
+        let go_on = || if cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        if go_on().is_break() {
+            return Err(tenure_engine::ModuleError::Cancelled.into());
+        }
+        Self::new_with_progress(engine, bytes, &|_| go_on())
     }
 
     /// As [`Module::new`], from a file.
@@ -305,6 +318,38 @@ impl Module {
 impl fmt::Debug for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Module").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+/// Ends compilations from another thread: see [`Module::new_cancellable`]. Clones are the same handle.
+///
+/// ```
+/// use tenure::{Cancel, Engine, Module};
+///
+/// let cancel = Cancel::new();
+/// let other = cancel.clone();
+/// std::thread::spawn(move || other.cancel()).join().unwrap();
+/// let error = Module::new_cancellable(&Engine::default(), "(module)", &cancel).unwrap_err();
+/// assert_eq!(error.to_string(), "the compilation was stopped");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// A handle with which nothing was cancelled.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends every compilation that was given this handle, now and later, with an error. One that is in the middle
+    /// of a function finishes that first.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Cancel::cancel`] was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tenure::{Config, Engine, Error, Module, OptLevel, Precompiled, Result, Strategy, WasmFeatures};
+use std::time::Duration;
+use tenure::{Cancel, Config, Engine, Error, Module, OptLevel, Precompiled, Result, Strategy, WasmFeatures};
 
 const SOURCE: &str = r#"(module $adds
     (func $add (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
@@ -95,6 +96,24 @@ fn progress_is_told_and_can_stop() {
     assert_eq!((calls.into_inner(), last.into_inner()), (2, 2));
     let stopped = Module::new_with_progress(&engine, SOURCE, &|_| ControlFlow::Break(()));
     assert_eq!(error(stopped), "the compilation was stopped");
+}
+
+#[test]
+fn a_compilation_ends_when_time_is_up_or_another_thread_says_so() {
+    let source = format!("(module {})", "(func)".repeat(1_000));
+    for strategy in [Strategy::Baseline, Strategy::Optimizing, Strategy::Tiered] {
+        let mut config = Config::new();
+        config.strategy(strategy).compile_time_limit(Some(Duration::from_nanos(1)));
+        let message = error(Module::new(&Engine::new(&config).unwrap(), &source));
+        assert!(message.starts_with("compiling took longer than 1ns, the engine's"), "{message}");
+
+        config.compile_time_limit(Some(Duration::from_secs(3_600)));
+        let engine = Engine::new(&config).unwrap();
+        let cancel = Cancel::new();
+        assert!(Module::new_cancellable(&engine, &source, &cancel).is_ok());
+        cancel.clone().cancel();
+        assert_eq!(error(Module::new_cancellable(&engine, &source, &cancel)), "the compilation was stopped");
+    }
 }
 
 #[test]

@@ -231,6 +231,7 @@ impl Engine {
             tunables: &self.tunables,
             workers: options.parallel_compilation.then_some(&self.workers),
             address_map: options.generate_address_map,
+            time_limit: options.compile_time_limit,
         }
     }
 

@@ -2,8 +2,10 @@
 
 use crate::artifact::ArtifactError;
 use crate::config::ConfigError;
+use crate::pipeline::Progress;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 use tenure_abi::ctx::ContextTooLarge;
 use tenure_code::{CompileError, ImageTooLarge};
 use tenure_module::{ParseError, ValidateError};
@@ -54,6 +56,13 @@ pub enum ModuleError {
     Machine(UnsupportedMachine),
     /// The progress callback stopped the compilation.
     Cancelled,
+    /// The compilation took longer than the engine allows.
+    TimeLimit {
+        /// The engine's limit.
+        limit: Duration,
+        /// How far it came by then.
+        progress: Progress,
+    },
 }
 
 impl fmt::Display for EngineError {
@@ -89,6 +98,13 @@ impl fmt::Display for ModuleError {
                 f.write_str("this engine does not compile: its `enable_compiler` option is off")
             }
             Self::Machine(error) => error.fmt(f),
+            Self::TimeLimit { limit, progress: Progress { done, total } } => {
+                write!(
+                    f,
+                    "compiling took longer than {limit:?}, the engine's `compile_time_limit`, with {done} of \
+                     {total} functions done"
+                )
+            }
             Self::Cancelled => f.write_str("the compilation was stopped"),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, ConfigError};
 use std::num::NonZeroUsize;
+use std::time::Duration;
 use tenure_runtime::Limits;
 
 macro_rules! options {
@@ -49,6 +50,9 @@ macro_rules! options {
 options! {
     /// Which compilers make code, and when. The default is [`Strategy::Auto`].
     strategy: Strategy = Strategy::Auto;
+    /// Longest time that compiling a module before anything runs may take; more is an error. A function that is
+    /// being compiled when time is up is finished first. No limit by default.
+    compile_time_limit: Option<Duration> = None;
     /// How many threads make better code in the background, under [`Strategy::Tiered`]; with 0, functions stay in
     /// the baseline tier. The default is one less than there are cores, and at least 1.
     tier_up_threads: usize = (tenure_sys::cpu::usable_cores() - 1).max(1);
@@ -216,6 +220,14 @@ impl OptionValue for Option<NonZeroUsize> {
 
     fn parse(text: &str) -> Option<Self> {
         usize::parse(text).map(NonZeroUsize::new)
+    }
+}
+
+impl OptionValue for Option<Duration> {
+    const EXPECTED: &str = "a number of milliseconds; 0 for none";
+
+    fn parse(text: &str) -> Option<Self> {
+        u64::parse(text).map(|millis| (millis > 0).then(|| Duration::from_millis(millis)))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::workers::{ALONE, Workers};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use tenure_abi::CtxLayout;
 use tenure_code::{CodeImage, CompileError, CompileUnit, Compiler, Tunables};
 use tenure_module::{Bodies, Body, BodyAllocations, Module, Parsed, ValidateError, parse};
@@ -40,6 +41,7 @@ pub(crate) struct Pipeline<'e> {
     pub(crate) workers: Option<&'e Workers>,
     /// Whether images keep the rows from code to operators.
     pub(crate) address_map: bool,
+    pub(crate) time_limit: Option<Duration>,
 }
 
 impl Pipeline<'_> {
@@ -55,7 +57,7 @@ impl Pipeline<'_> {
     ) -> Result<(Module, Option<Bodies>), ModuleError> {
         let Parsed { module, bodies } = parse(bytes, self.features, self.types)?;
         let again = bodies.first().map(Body::bodies);
-        let tally = Tally::new(bodies.len(), on_progress);
+        let tally = Tally::new(bodies.len(), on_progress, self.time_limit);
         let (workers, chunks) = self.share(bodies);
         workers.each(
             chunks,
@@ -63,7 +65,7 @@ impl Pipeline<'_> {
             |chunk, watch| {
                 let mut allocations = BodyAllocations::default();
                 for body in chunk.bodies {
-                    if watch.is_over() || tally.is_stopped() {
+                    if watch.is_over() || tally.is_over() {
                         break;
                     }
                     allocations = body.validate(allocations)?;
@@ -89,7 +91,7 @@ impl Pipeline<'_> {
         let Parsed { module, bodies } = parse(bytes, self.features, self.types)?;
         let layout = tenure_code::layout(&module)?;
         let unit = CompileUnit { module: &module, layout: &layout, tunables: self.tunables };
-        let tally = Tally::new(bodies.len(), on_progress);
+        let tally = Tally::new(bodies.len(), on_progress, self.time_limit);
         let (workers, chunks) = self.share(bodies);
         let compiled = workers.each(
             chunks,
@@ -97,7 +99,7 @@ impl Pipeline<'_> {
             |chunk, watch| {
                 let mut funcs = Vec::with_capacity(chunk.bodies.len());
                 for body in chunk.bodies {
-                    if watch.is_over() || tally.is_stopped() {
+                    if watch.is_over() || tally.is_over() {
                         break;
                     }
                     let func = body.func;
@@ -136,11 +138,14 @@ struct Tally<'p> {
     total: usize,
     is_stopped: AtomicBool,
     on_progress: OnProgress<'p>,
+    started: Instant,
+    limit: Option<Duration>,
 }
 
 impl<'p> Tally<'p> {
-    fn new(total: usize, on_progress: OnProgress<'p>) -> Self {
-        Self { done: AtomicUsize::new(0), total, is_stopped: AtomicBool::new(false), on_progress }
+    fn new(total: usize, on_progress: OnProgress<'p>, limit: Option<Duration>) -> Self {
+        let (done, is_stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { done, total, is_stopped, on_progress, started: Instant::now(), limit }
     }
 
     fn one_done(&self) {
@@ -150,12 +155,22 @@ impl<'p> Tally<'p> {
         }
     }
 
-    fn is_stopped(&self) -> bool {
-        self.is_stopped.load(Ordering::Relaxed)
+    fn is_late(&self) -> Option<Duration> {
+        self.limit.filter(|&limit| self.started.elapsed() > limit)
+    }
+
+    /// Whether what is not begun is to be left.
+    fn is_over(&self) -> bool {
+        self.is_stopped.load(Ordering::Relaxed) || self.is_late().is_some()
     }
 
     fn finish(self) -> Result<(), ModuleError> {
-        if self.is_stopped.into_inner() { Err(ModuleError::Cancelled) } else { Ok(()) }
+        let progress = Progress { done: self.done.load(Ordering::Relaxed), total: self.total };
+        match self.is_late() {
+            _ if self.is_stopped.load(Ordering::Relaxed) => Err(ModuleError::Cancelled),
+            Some(limit) if progress.done < progress.total => Err(ModuleError::TimeLimit { limit, progress }),
+            _ => Ok(()),
+        }
     }
 }
 
