@@ -45,6 +45,9 @@ pub struct VmStore {
     pub epoch: *const AtomicU64,
     /// From this epoch on code asks the runtime whether to go on; only code that was compiled to looks.
     pub epoch_deadline: u64,
+    /// Fuel that is left, of the part that is counted down; below 0 when more was used. Only code that was compiled
+    /// to counts.
+    pub fuel: i64,
     /// Executable range of the engine, for the fault handler: first address.
     pub code_start: usize,
     /// Executable range of the engine, for the fault handler: one past the last address.
@@ -82,6 +85,8 @@ impl VmStore {
     pub const EPOCH: i32 = offset_of!(VmStore, epoch) as i32;
     /// Offset of [`VmStore::epoch_deadline`].
     pub const EPOCH_DEADLINE: i32 = offset_of!(VmStore, epoch_deadline) as i32;
+    /// Offset of [`VmStore::fuel`].
+    pub const FUEL: i32 = offset_of!(VmStore, fuel) as i32;
     /// Offset of [`VmStore::unwind`].
     pub const UNWIND: i32 = offset_of!(VmStore, unwind) as i32;
 }

@@ -51,6 +51,11 @@ impl Engine {
         self.0.increment_epoch();
     }
 
+    /// Whether guests are charged for what they execute: [`Config::consume_fuel`].
+    pub fn get_consume_fuel(&self) -> bool {
+        self.config().options().consume_fuel
+    }
+
     /// A handle that does not keep the engine.
     pub fn weak(&self) -> EngineWeak {
         EngineWeak(Arc::downgrade(&self.0))

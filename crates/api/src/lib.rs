@@ -99,8 +99,8 @@ pub use snapshot::Snapshot;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use tenure_engine::{
-    BaselineMachine, Config, ConfigError, OnProgress, OnStackReplacement, OptLevel, Progress,
-    RegallocAlgorithm, Strategy, TierUp, WasmBacktraceDetails, WasmFeatures,
+    BaselineMachine, Config, ConfigError, OnProgress, OnStackReplacement, OperatorCost, OptLevel, Progress,
+    RegallocAlgorithm, Strategy, TierUp, VariableOperatorCost, WasmBacktraceDetails, WasmFeatures,
 };
 pub use tenure_types::Trap;
 pub use types::{

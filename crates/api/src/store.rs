@@ -1,7 +1,7 @@
 //! The store, and the ways to borrow it.
 
 use crate::limits::LimiterFn;
-use crate::{Engine, Result, Val};
+use crate::{Engine, Error, Result, Val};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use tenure_runtime as runtime;
@@ -101,7 +101,7 @@ impl<T: 'static> Store<T> {
         &self.inner.engine
     }
 
-    /// Fuel that is left.
+    /// Fuel that is left for guests; 0 also when one has used more, which ends it where it would be found.
     ///
     /// # Errors
     /// When the engine does not count fuel.
@@ -109,10 +109,28 @@ impl<T: 'static> Store<T> {
         self.as_context().get_fuel()
     }
 
-    /// Sets the fuel.
+    /// Gives guests `fuel` to use, in place of what was left. A store starts with none.
+    ///
+    /// What costs how much, and where it is paid, is said at
+    /// [`Config::consume_fuel`](crate::Config::consume_fuel).
     ///
     /// # Errors
-    /// When the engine does not count fuel.
+    /// When the engine does not count fuel, or the store's [`Limits`](crate::Limits) do not allow so much.
+    ///
+    /// ```
+    /// use tenure::{Config, Engine, Instance, Module, Store, Trap};
+    ///
+    /// let engine = Engine::new(Config::new().consume_fuel(true))?;
+    /// let module = Module::new(&engine, r#"(module (func (export "spin") (loop (br 0))))"#)?;
+    /// let mut store = Store::new(&engine, ());
+    /// store.set_fuel(1_000)?;
+    /// let spin = Instance::new(&mut store, &module, &[])?.get_typed_func::<(), ()>(&mut store, "spin")?;
+    ///
+    /// let error = spin.call(&mut store, ()).unwrap_err();
+    /// assert_eq!(error.downcast_ref(), Some(&Trap::OutOfFuel));
+    /// assert_eq!(store.get_fuel()?, 0);
+    /// # Ok::<(), tenure::Error>(())
+    /// ```
     pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
         self.as_context_mut().set_fuel(fuel)
     }
@@ -134,7 +152,7 @@ impl<'a, T: 'static> StoreContext<'a, T> {
     /// # Errors
     /// When the engine does not count fuel.
     pub fn get_fuel(&self) -> Result<u64> {
-        crate::bail!("fuel is not configured in this store")
+        self.0.runtime.fuel().ok_or_else(not_counted)
     }
 }
 
@@ -162,13 +180,19 @@ impl<T: 'static> StoreContextMut<'_, T> {
         self.as_context().get_fuel()
     }
 
-    /// Sets the fuel.
+    /// Sets the fuel; see [`Store::set_fuel`].
     ///
     /// # Errors
-    /// When the engine does not count fuel.
-    pub fn set_fuel(&mut self, _fuel: u64) -> Result<()> {
-        crate::bail!("fuel is not configured in this store")
+    /// As there.
+    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        if self.0.runtime.set_fuel(fuel)? { Ok(()) } else { Err(not_counted()) }
     }
+}
+
+fn not_counted() -> Error {
+    crate::format_err!(
+        "fuel is not configured in this store; its engine counts it with `Config::consume_fuel`"
+    )
 }
 
 impl<T: 'static> AsContext for Store<T> {

@@ -77,7 +77,6 @@ fn what_an_engine_cannot_be_is_said_when_it_is_made() {
         error(Engine::new(&config))
     };
     assert_eq!(refusal(|c| c.wasm_threads(true)), "wasm_threads: the threads proposal is not supported yet");
-    assert_eq!(refusal(|c| c.consume_fuel(true)), "consume_fuel: fuel is not supported yet");
     assert!(refusal(|c| c.wasm_features(WasmFeatures::all(), true)).contains("is not supported yet"));
     assert_eq!(refusal(|c| c.strategy(Strategy::Cranelift).wasm_backtrace(false)), "no error");
 }

@@ -63,7 +63,8 @@ impl FuncCompiler<'_> {
         let (label, back) = (self.b.asm.new_label(), self.b.asm.new_label());
         self.jump_if_epoch_reached(label);
         self.b.asm.bind(back);
-        self.b.late.push(Late::Epoch { label, back, region: self.region, offset: self.offset });
+        let (builtin, region, offset) = (Builtin::EpochReached, self.region, self.offset);
+        self.b.late.push(Late::Ask { builtin, label, back, region, offset });
     }
 
     /// Calls a builtin without arguments where no temp holds anything, in `region`.

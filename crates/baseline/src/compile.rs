@@ -9,7 +9,7 @@ use tenure_abi::frame::FrameShape;
 use tenure_code::{
     CompileError, CompileUnit, CompiledFunc, Compiler, FuncMeta, Reloc, Tier, TrapSite, WasmOffset,
 };
-use tenure_module::{Body, BodyAllocations, ValidateError};
+use tenure_module::{Body, BodyAllocations, FuelPlan, ValidateError};
 use tenure_types::Trap;
 use wasmparser::{BinaryReader, FuncValidator, OperatorsReaderAllocations, ValidatorResources};
 
@@ -100,9 +100,11 @@ impl Worker {
         body: Body<'_>,
     ) -> Result<Option<CompiledFunc>, CompileError> {
         let func = body.func;
+        let fuel = unit.tunables.fuel.as_ref().map(|costs| FuelPlan::read(costs, &body));
         let (mut validator, code) = body.into_validator(std::mem::take(&mut self.validator));
         let buffers = std::mem::take(&mut self.buffers);
         let mut compiler = FuncCompiler::new(unit, machine, func, wide_homes, buffers);
+        compiler.fuel = fuel;
         let mut reader = code.get_binary_reader();
         declare_locals(&mut compiler, &mut validator, &mut reader)?;
         let start = reader.original_position();

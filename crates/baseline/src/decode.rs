@@ -76,6 +76,7 @@ impl<'a> FuncCompiler<'a> {
         } else {
             self.skip(&op);
         }
+        self.pay_behind_operator();
         self.end_operator();
         Ok(())
     }
@@ -125,6 +126,9 @@ impl<'a> FuncCompiler<'a> {
             0x0c => self.br(index),
             0x0d => self.br_if(index),
             _ => self.call(FuncIdx(index)),
+        }
+        if matches!(opcode, 0x0d | 0x10) {
+            self.pay_behind_operator();
         }
         self.end_operator();
         Ok(true)
@@ -188,6 +192,7 @@ impl<'a> FuncCompiler<'a> {
         }
         if !self.begin_operator() {
             self.skip(&op);
+            self.pay_behind_operator();
             return Ok(true);
         }
         match op {
@@ -197,6 +202,7 @@ impl<'a> FuncCompiler<'a> {
             Operator::Else => self.else_(),
             _ => self.end(),
         }
+        self.pay_behind_operator();
         self.end_operator();
         Ok(true)
     }

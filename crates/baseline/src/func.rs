@@ -20,6 +20,7 @@ use tenure_abi::ValClass;
 use tenure_abi::call_conv::CallConv;
 use tenure_asm::x64::{Assembler, Size};
 use tenure_code::{CompileError, CompileUnit, Reloc, TrapSite, WasmOffset};
+use tenure_module::FuelPlan;
 use tenure_types::{FuncIdx, FuncType, MemIdx};
 use wasmparser::AbstractHeapType;
 
@@ -113,6 +114,8 @@ pub(crate) struct FuncCompiler<'a> {
     pub reads_context: bool,
     /// Up to which end an access to memory 0 needs no check; see [`FuncCompiler::faulting_end`].
     pub faulting: u64,
+    /// What costs how much fuel, if fuel is counted.
+    pub fuel: Option<FuelPlan>,
     /// Whether homes have room for a vector.
     pub wide_homes: bool,
     /// Whether there was a vector without room for it in its home.
@@ -175,6 +178,7 @@ impl<'a> FuncCompiler<'a> {
             leaf: true,
             reads_context: false,
             faulting: 0,
+            fuel: None,
             wide_homes,
             starts_over: false,
             b: buffers,
@@ -216,6 +220,7 @@ impl<'a> FuncCompiler<'a> {
         self.receive();
         self.count_entry();
         self.check_epoch();
+        self.pay_at_entry();
         self.push_function_label();
     }
 

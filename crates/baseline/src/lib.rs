@@ -23,6 +23,7 @@
 //! control      labels: what a branch finds at its target
 //! calls        arguments, what survives a call, results
 //! isa_x64      the machine: instructions behind names that another machine would have too
+//! fuel         where it is counted down
 //! ops          one row an operator, in files by family
 //! decode       the loop over the operators
 //! compile      the driver
@@ -47,6 +48,7 @@ mod traps;
 mod tiering;
 mod control;
 mod calls;
+mod fuel;
 mod ops;
 mod decode;
 mod compile;

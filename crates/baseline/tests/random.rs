@@ -10,9 +10,15 @@ use tenure_code::{Tier, Tunables};
 use tenure_types::ValType;
 
 /// All that can be seen of an instance after a call.
-fn observe(instance: &mut Instance, name: &str, args: &[u128]) -> (Outcome, Vec<u8>, Vec<u128>) {
+fn observe(
+    instance: &mut Instance,
+    name: &str,
+    args: &[u128],
+    fuel: u64,
+) -> (Outcome, Vec<u8>, Vec<u128>, Option<u64>) {
+    instance.store.set_fuel(fuel).expect("there is no limit");
     let outcome = instance.call(name, args);
-    (outcome, instance.memory(), instance.globals())
+    (outcome, instance.memory(), instance.globals(), instance.store.fuel())
 }
 
 fn compare(compiler: &BaselineCompiler, module: &Generated, seed: u64, tunables: &Tunables) {
@@ -38,12 +44,14 @@ fn compare(compiler: &BaselineCompiler, module: &Generated, seed: u64, tunables:
                     })
                     .collect();
             let name = format!("f{at}");
-            let expected = observe(&mut instances[0], &name, &args);
+            // Enough for most, or not.
+            let fuel = if random.below(2) == 0 { u64::MAX } else { random.below(300) as u64 };
+            let expected = observe(&mut instances[0], &name, &args, fuel);
             if matches!(expected.0, Outcome::Trap(tenure_types::Trap::StackOverflow, ..)) {
                 return;
             }
             for (number, instance) in instances.iter_mut().enumerate().skip(1) {
-                let mut found = observe(instance, &name, &args);
+                let mut found = observe(instance, &name, &args, fuel);
                 if matches!(found.0, Outcome::Trap(tenure_types::Trap::StackOverflow, ..)) {
                     return;
                 }
@@ -57,11 +65,13 @@ fn compare(compiler: &BaselineCompiler, module: &Generated, seed: u64, tunables:
                     let first = found.1.iter().zip(&expected.1).position(|(a, b)| a != b);
                     panic!(
                         "seed {seed}, instance {number}, {name}({args:x?}): {:x?} and not {:x?}; memory differs at \
-                         {first:?}; globals {:x?} and not {:x?}; the module is {}",
+                         {first:?}; globals {:x?} and not {:x?}; {:?} of {fuel} left and not {:?}; the module is {}",
                         found.0,
                         expected.0,
                         found.2,
                         expected.2,
+                        found.3,
+                        expected.3,
                         path.display()
                     );
                 }
@@ -138,6 +148,15 @@ fn with_memories_that_move() {
 #[test]
 fn with_a_question_at_every_loop() {
     run(5000, 30, PLAIN, &Tunables { epochs: true, ..canonical() });
+}
+
+#[test]
+fn with_fuel() {
+    let fuel = Some(std::sync::Arc::new(tenure_module::OperatorCost::new()));
+    let options = Options { vectors: true, tail_calls: true, ..PLAIN };
+    run(8000, 60, options, &Tunables { fuel: fuel.clone(), ..canonical() });
+    run(8100, 30, options, &Tunables { fuel: fuel.clone(), epochs: true, signals: false, ..canonical() });
+    run(8200, 30, Options { memory_64: true, ..PLAIN }, &Tunables { fuel, ..canonical() });
 }
 
 #[test]

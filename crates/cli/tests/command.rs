@@ -158,6 +158,33 @@ fn run_uses_the_compiler_that_is_asked_for() {
 }
 
 #[test]
+fn run_gives_fuel() {
+    let place = Place::new();
+    // 1 for the call, 5 for each time round.
+    place.write(
+        "count.wat",
+        r#"(module (func (export "count") (param i32)
+            (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#,
+    );
+    for strategy in ["baseline", "optimizing"] {
+        let run = |flags: &[&str], times| {
+            place
+                .run(&[&["--strategy", strategy], flags, &["--invoke", "count", "count.wat", times]].concat())
+        };
+        run(&["--fuel", "51"], "10").prints("");
+        for flags in [&["--fuel", "50"][..], &["-W", "fuel=50"], &["--wasm", "fuel=50"]] {
+            let parts = [
+                "has used up its 50 units of fuel",
+                "all fuel consumed by WebAssembly",
+                "<unnamed>!count",
+            ];
+            run(flags, "11").fails(134, &parts);
+        }
+    }
+    place.run(&["-W", "fire=50", "count.wat"]).fails(2, &["fuel=N"]);
+}
+
+#[test]
 fn run_passes_arguments_on() {
     let place = Place::new();
     place.write("args.wat", lister("args_sizes_get", "args_get"));

@@ -2,9 +2,10 @@
 
 use crate::CompiledFunc;
 use std::fmt;
+use std::sync::Arc;
 use tenure_abi::CtxLayout;
 use tenure_abi::frame::Homes;
-use tenure_module::{Body, Module, ValidateError};
+use tenure_module::{Body, Module, OperatorCost, ValidateError};
 use tenure_types::MemType;
 
 /// Which compiler made a piece of code.
@@ -45,6 +46,8 @@ pub struct Tunables {
     pub deterministic_relaxed_simd: bool,
     /// Whether functions and loops look at the engine's epoch.
     pub epochs: bool,
+    /// What operators cost, if fuel is counted.
+    pub fuel: Option<Arc<OperatorCost>>,
     /// Whether code of the baseline tier counts what it executes against its function's budget, and asks the
     /// runtime for better code when that is used up.
     pub tiering: bool,
@@ -62,6 +65,7 @@ impl Default for Tunables {
             canonical_nans: false,
             deterministic_relaxed_simd: false,
             epochs: false,
+            fuel: None,
             tiering: false,
             keep_vmctx: false,
         }

@@ -14,6 +14,7 @@
 use std::fmt;
 use tenure_code::wire::{Damaged, Reader, Writer, checksum};
 use tenure_code::{CodeImage, Tunables};
+use tenure_module::OperatorCost;
 use tenure_types::{FEATURES, Features};
 
 const MAGIC: [u8; 8] = *b"\0tenure\n";
@@ -93,11 +94,12 @@ pub(crate) fn conditions(fingerprint: &str, tunables: &Tunables, features: Featu
         canonical_nans,
         deterministic_relaxed_simd,
         epochs,
+        fuel,
         // Code that is made ahead of time counts nothing.
         tiering: _,
         keep_vmctx,
     } = tunables;
-    let rows: [(&str, &dyn fmt::Display); 10] = [
+    let rows: [(&str, &dyn fmt::Display); 11] = [
         ("the version of tenure", &env!("CARGO_PKG_VERSION")),
         ("the compiler", &fingerprint),
         ("signals_based_traps", signals),
@@ -107,6 +109,7 @@ pub(crate) fn conditions(fingerprint: &str, tunables: &Tunables, features: Featu
         ("cranelift_nan_canonicalization", canonical_nans),
         ("relaxed_simd_deterministic", deterministic_relaxed_simd),
         ("epoch_interruption", epochs),
+        ("consume_fuel", &fuel_costs(fuel.as_deref())),
         ("keep_vmctx", keep_vmctx),
     ];
     let mut all: Conditions =
@@ -115,6 +118,14 @@ pub(crate) fn conditions(fingerprint: &str, tunables: &Tunables, features: Featu
         all.push((format!("the {} proposal", feature.title()), on_or_off(features.has(feature)).to_string()));
     }
     all
+}
+
+/// Whether fuel is counted, and what costs other than usual.
+fn fuel_costs(costs: Option<&OperatorCost>) -> String {
+    let Some(costs) = costs else { return on_or_off(false).to_string() };
+    let usual = OperatorCost::new();
+    let unusual = costs.rows().zip(usual.rows()).filter(|(row, usual)| row != usual);
+    unusual.fold(on_or_off(true).to_string(), |text, ((name, cost), _)| format!("{text}, {name}: {cost}"))
 }
 
 fn on_or_off(on: bool) -> &'static str {

@@ -66,10 +66,6 @@ impl Compiler for Ahead<'_> {
 
     fn compile(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError> {
         let Some(baseline) = self.baseline else { return self.optimizing.compile(unit, body) };
-        if unit.tunables.epochs {
-            // It does not look at the epoch yet.
-            return self.optimizing.compile(unit, body);
-        }
         let again = body.again();
         match baseline.compile(unit, body) {
             Err(CompileError::Unsupported { .. }) => self.optimizing.compile(unit, again),
@@ -82,6 +78,32 @@ impl Compiler for Ahead<'_> {
         match self.baseline {
             Some(baseline) => format!("{}, {optimizing}", baseline.fingerprint()),
             None => optimizing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Engine;
+
+    #[test]
+    fn each_strategy_uses_its_compiler_whatever_is_counted() {
+        // (module (func (loop (br 0))))
+        let wasm =
+            b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a\x09\x01\x07\0\x03\x40\x0c\0\x0b\x0b";
+        for (strategy, tier) in
+            [(Strategy::Baseline, Tier::Baseline), (Strategy::Optimizing, Tier::Optimizing)]
+        {
+            for (epochs, fuel) in [(false, false), (true, false), (false, true), (true, true)] {
+                let mut config = Config::new();
+                config.strategy(strategy).epoch_interruption(epochs).consume_fuel(fuel);
+                let engine = Engine::new(&config).unwrap();
+                let module =
+                    engine.compile(&wasm[..].into(), &|_| std::ops::ControlFlow::Continue(())).unwrap();
+                let tiers: Vec<_> = module.image().funcs.iter().map(|func| func.tier).collect();
+                assert_eq!(tiers, [tier], "epochs {epochs}, fuel {fuel}");
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::options::{OptLevel, Options, RegallocAlgorithm};
 use crate::wasm_features::{Is, PROPOSALS, WasmFeatures};
 use std::fmt;
+use std::sync::Arc;
 use tenure_code::Tunables;
 use tenure_optimizing::{Effort, Settings};
 
@@ -119,7 +120,6 @@ impl Config {
                 "single-pass register allocation",
             ),
             ("memory_may_move", !options.memory_may_move, "a memory that may not move"),
-            ("consume_fuel", options.consume_fuel, "fuel"),
             ("shared_memory", options.shared_memory, "shared memory"),
             ("debug_info", options.debug_info, "debug information for native debuggers"),
             ("guest_debug", options.guest_debug, "debugging of guests"),
@@ -171,6 +171,7 @@ impl Config {
             memory64_reservation: options.memory_reservation,
             memory_guard: options.memory_guard_size,
             epochs: options.epoch_interruption,
+            fuel: options.consume_fuel.then(|| Arc::new(options.operator_cost.clone())),
             canonical_nans: options.cranelift_nan_canonicalization,
             deterministic_relaxed_simd: options.relaxed_simd_deterministic,
             ..Tunables::default()
@@ -274,10 +275,9 @@ mod tests {
         let cases: &[(Change, &str)] = &[
             (|c| c.wasm_gc(true), "wasm_gc: the gc proposal is not supported yet"),
             (|c| c.wasm_threads(true), "wasm_threads: the threads proposal is not supported yet"),
-            (|c| c.consume_fuel(true), "consume_fuel: fuel is not supported yet"),
             (|c| c.strategy(Strategy::Winch), "none"),
             (|c| c.strategy(Strategy::Cranelift), "none"),
-            (|c| c.wasm_gc(false).wasm_exceptions(false).consume_fuel(false), "none"),
+            (|c| c.wasm_gc(false).wasm_exceptions(false).consume_fuel(true), "none"),
         ];
         for (change, expected) in cases {
             assert_eq!(refusal(change), *expected);

@@ -30,5 +30,6 @@ pub use options::{
     WasmBacktraceDetails,
 };
 pub use pipeline::{OnProgress, Progress};
+pub use tenure_module::{OperatorCost, VariableOperatorCost};
 pub use tenure_runtime::Limits;
 pub use wasm_features::{Is, PROPOSALS, Proposal, WasmFeatures};

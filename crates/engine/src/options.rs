@@ -3,6 +3,7 @@
 use crate::config::{Config, ConfigError};
 use std::num::NonZeroUsize;
 use std::time::Duration;
+use tenure_module::OperatorCost;
 use tenure_runtime::Limits;
 
 macro_rules! options {
@@ -112,8 +113,19 @@ options! {
     /// Whether compiled modules know which operator each instruction comes from; without that, backtraces
     /// have no offsets. On by default.
     generate_address_map: bool = true;
-    /// Whether guests are charged for what they execute. Not there yet.
+    /// Whether guests are charged fuel for what they execute, and trap with
+    /// [`Trap::OutOfFuel`](tenure_types::Trap::OutOfFuel) when none is left. A store has none until it is given
+    /// some. Off by default.
+    ///
+    /// The same module and inputs use the same fuel whichever tier made the code, at every point where anyone can
+    /// look: in host functions, after a call, after a trap. An operator costs 1, but `nop`, `drop`, `block`, `loop`,
+    /// `unreachable`, `return`, `else` and `end` cost nothing; so does a function's call to the caller, and 1 to the
+    /// function. [`Config::operator_cost`] sets others. Operators that are always executed one after the other are
+    /// paid for together, before the first; where a function or a loop begins, and before bulk operators do
+    /// anything, a guest with less than nothing left traps.
     consume_fuel: bool = false;
+    /// What operators cost in fuel, with [`Config::consume_fuel`].
+    operator_cost: OperatorCost = OperatorCost::new();
     /// Whether guests are interrupted at deadlines: functions and loops then look at the engine's epoch. Off by
     /// default.
     epoch_interruption: bool = false;
@@ -228,6 +240,22 @@ impl OptionValue for Option<Duration> {
 
     fn parse(text: &str) -> Option<Self> {
         u64::parse(text).map(|millis| (millis > 0).then(|| Duration::from_millis(millis)))
+    }
+}
+
+impl OptionValue for OperatorCost {
+    const EXPECTED: &str =
+        "costs up to 255 as `name=number`, with commas between, such as `I64DivS=20,Nop=1`";
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut costs = Self::default();
+        for cost in text.split(',') {
+            let (name, value) = cost.split_once('=')?;
+            if !costs.set(name.trim(), u64::parse(value.trim())?.try_into().ok()?) {
+                return None;
+            }
+        }
+        Some(costs)
     }
 }
 

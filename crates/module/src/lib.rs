@@ -16,6 +16,7 @@ mod body;
 mod const_expr;
 mod error;
 mod features;
+mod fuel;
 mod module;
 mod names;
 mod parse;
@@ -25,6 +26,7 @@ pub use body::{Bodies, Body, BodyAllocations, MAX_BR_TABLE_TARGETS};
 pub use const_expr::{ConstExpr, ConstOp};
 pub use error::{ParseError, ValidateError};
 pub use features::wasm_features;
+pub use fuel::{FuelPlan, FuelSegment, OperatorCost, VariableOperatorCost};
 pub use module::{
     DataMode, DataSegment, ElemItems, ElemMode, ElemSegment, Export, FuncDecl, GlobalDecl, Import,
     ImportType, Module, TableDecl,

@@ -10,7 +10,7 @@ use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use std::sync::{Mutex, PoisonError};
 use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, LoopEntry, Tier};
-use tenure_module::{Body, BodyAllocations, ValidateError};
+use tenure_module::{Body, BodyAllocations, FuelPlan, ValidateError};
 use wasmparser::{
     BinaryReader, FuncValidator, OperatorsReader, OperatorsReaderAllocations, ValidatorResources,
 };
@@ -129,6 +129,7 @@ impl Worker {
         entry: Option<LoopEntry>,
     ) -> Result<CompiledFunc, CompileError> {
         let func = body.func;
+        let fuel = unit.tunables.fuel.as_ref().map(|costs| FuelPlan::read(costs, &body));
         let (mut validator, code) = body.into_validator(std::mem::take(&mut self.validator));
         self.context.clear();
         let mut translator = Translator::new(
@@ -141,7 +142,8 @@ impl Worker {
             std::mem::take(&mut self.buffers),
         );
         let operators = std::mem::take(&mut self.operators);
-        self.operators = translate(&mut translator, &mut validator, code.get_binary_reader(), operators)?;
+        self.operators =
+            translate(&mut translator, &mut validator, code.get_binary_reader(), operators, fuel)?;
         self.validator = validator.into_allocations();
         if !translator.was_entered() {
             return Err(CompileError::Bug(format!("control cannot come to the loop of {entry:?}")));
@@ -194,6 +196,7 @@ fn translate(
     validator: &mut FuncValidator<ValidatorResources>,
     mut reader: BinaryReader<'_>,
     operators: OperatorsReaderAllocations,
+    fuel: Option<FuelPlan>,
 ) -> Result<OperatorsReaderAllocations, CompileError> {
     let invalid = ValidateError::from;
     for _ in 0..reader.read_var_u32().map_err(invalid)? {
@@ -203,12 +206,15 @@ fn translate(
         validator.define_locals(offset, count, ty).map_err(invalid)?;
         translator.declare_locals(count, ty)?;
     }
+    if let Some(plan) = fuel {
+        translator.start_fuel(plan);
+    }
     reader.set_features(*validator.features());
     let mut reader = OperatorsReader::new_with_allocs(reader, operators);
     while !reader.eof() {
         let (op, offset) = reader.read_with_offset().map_err(invalid)?;
         validator.op(offset, &op).map_err(invalid)?;
-        translator.operator(&op, offset)?;
+        translator.counted_operator(&op, offset)?;
     }
     reader.finish().map_err(invalid)?;
     Ok(reader.into_allocations())

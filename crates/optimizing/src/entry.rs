@@ -132,8 +132,9 @@ impl Translator<'_> {
             self.builder.def_var(*variable, value);
         }
         let args: Vec<BlockArg> = operands[below..].iter().map(|&value| BlockArg::Value(value)).collect();
-        self.builder.ins().jump(header, &args);
         entry.around = Some(self.frames.len());
+        self.read_fuel();
+        self.builder.ins().jump(header, &args);
     }
 
     /// Whether the loop to enter at was met, if there is to be one.

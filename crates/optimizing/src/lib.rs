@@ -17,6 +17,7 @@
 //! traps      how code raises a trap: by a fault, or by calling the runtime
 //! ops        one function an operator, in files by family
 //! schedule   the order of instructions in a block
+//! fuel       what is left of it, and where the store has to know
 //! compile    the driver
 //! ```
 //! Start at [`OptimizingCompiler`].
@@ -26,6 +27,7 @@
 mod abi;
 mod compile;
 mod entry;
+mod fuel;
 mod isa;
 mod metadata;
 mod ops;

@@ -27,6 +27,8 @@ pub(crate) enum Region {
     Caller,
     /// Results that travel through memory.
     Results,
+    /// The store's counter of fuel.
+    Fuel,
     /// Bytes of a memory.
     Mem(MemIdx),
     /// Elements of a table.
@@ -53,6 +55,7 @@ impl Translator<'_> {
             Region::Records => (0, 0, "records"),
             Region::Caller => (0, 1, "caller"),
             Region::Results => (0, 2, "results"),
+            Region::Fuel => (0, 3, "fuel"),
             Region::Mem(mem) => (1, own(mem.0, module.imported_mems), "memory"),
             Region::Table(table) => (2, own(table.0, module.imported_tables), "table"),
             Region::Global(global) => (3, own(global.0, module.imported_globals), "global"),

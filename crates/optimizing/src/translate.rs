@@ -10,6 +10,7 @@
 
 use crate::abi::{PTR, VECTOR, builtin_signature, clif_type, leaf_signature, signature};
 use crate::entry::Entering;
+use crate::fuel::Fuel;
 use crate::isa::Cpu;
 use cranelift_codegen::ir::{
     self, Block, BlockArg, Endianness, ExtFuncData, ExternalName, FuncRef, Function, InstBuilder,
@@ -95,6 +96,8 @@ pub(crate) struct Translator<'a> {
     /// The most operands there were.
     pub highest: usize,
     pub locals: Vec<Variable>,
+    /// Fuel, if it is counted.
+    pub fuel: Option<Fuel>,
     /// For the arguments of one branch at a time.
     args: Vec<BlockArg>,
     /// For the arguments of one call at a time.
@@ -166,6 +169,7 @@ impl<'a> Translator<'a> {
             stack,
             highest: 0,
             locals,
+            fuel: None,
             args,
             values,
             signatures: HashMap::new(),
@@ -257,7 +261,7 @@ impl<'a> Translator<'a> {
         self.builder.ins().brif(reached, ask, &[], next, &[]);
         self.builder.seal_block(ask);
         self.builder.switch_to_block(ask);
-        self.builtin(Builtin::EpochReached, &[]);
+        self.builtin_between_operators(Builtin::EpochReached);
         self.builder.ins().jump(next, &[]);
         self.builder.seal_block(next);
         self.builder.switch_to_block(next);

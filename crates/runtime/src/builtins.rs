@@ -172,6 +172,9 @@ mod bodies {
     }
 
     pub fn memory_grow(store: *mut Store, instance: InstAddr, mem_idx: u32, delta: u64) -> Result<u64, Why> {
+        // SAFETY: the store is lent to this body.
+        let lent = unsafe { &mut *store };
+        lent.pay_for_pages(mem(lent, instance, mem_idx), delta)?;
         // SAFETY: the store is lent to this body, and by it to whoever has the limiter.
         let grown = unsafe {
             with_limiter(store, &mut |store, limiter| {
@@ -191,6 +194,7 @@ mod bodies {
         src: u64,
         len: u64,
     ) -> Result<u64, Trap> {
+        store.pay(len, |costs| costs.memory_copy_per_byte)?;
         let (dst_mem, src_mem) = (mem(store, instance, dst_mem), mem(store, instance, src_mem));
         let from = range(src, len, store.mem_at(src_mem).bytes())?;
         let to = range(dst, len, store.mem_at(dst_mem).bytes())?;
@@ -213,6 +217,7 @@ mod bodies {
         byte: u32,
         len: u64,
     ) -> Result<u64, Trap> {
+        store.pay(len, |costs| costs.memory_fill_per_byte)?;
         let mem = mem(store, instance, mem_idx);
         let to = range(dst, len, store.mem_at(mem).bytes())?;
         store.mem_at(mem).data_mut()[to].fill(byte as u8);
@@ -228,6 +233,7 @@ mod bodies {
         src: u64,
         len: u64,
     ) -> Result<u64, Trap> {
+        store.pay(len, |costs| costs.memory_init_per_byte)?;
         let inst = inst(store, instance);
         let (mem, module) = (inst.mems[mem_idx as usize], inst.module.clone());
         let bytes = match inst.dropped_datas[data as usize] {
@@ -253,6 +259,9 @@ mod bodies {
         delta: u64,
         init: u64,
     ) -> Result<u64, Why> {
+        // SAFETY: the store is lent to this body.
+        let lent = unsafe { &mut *store };
+        lent.pay_for_elements(table(lent, instance, table_idx), delta)?;
         // SAFETY: as in `memory_grow`.
         let grown = unsafe {
             with_limiter(store, &mut |store, limiter| {
@@ -271,6 +280,7 @@ mod bodies {
         init: u64,
         len: u64,
     ) -> Result<u64, Trap> {
+        store.pay(len, |costs| costs.table_fill_per_element)?;
         let table = table(store, instance, table_idx);
         if store.fill_table_raw(table, dst, init, len) { Ok(0) } else { Err(Trap::TableOutOfBounds) }
     }
@@ -284,6 +294,7 @@ mod bodies {
         src: u64,
         len: u64,
     ) -> Result<u64, Trap> {
+        store.pay(len, |costs| costs.table_copy_per_element)?;
         let (dst_table, src_table) = (table(store, instance, dst_table), table(store, instance, src_table));
         if store.copy_table_raw(dst_table, dst, src_table, src, len) {
             Ok(0)
@@ -301,6 +312,7 @@ mod bodies {
         src: u64,
         len: u64,
     ) -> Result<u64, Trap> {
+        store.pay(len, |costs| costs.table_init_per_element)?;
         store.table_init(instance, TableIdx(table_idx), ElemIdx(elem), dst, src, len)?;
         Ok(0)
     }
@@ -337,6 +349,11 @@ mod bodies {
             (*store).epoch_handler.get_or_insert(handler);
             (*store).set_epoch_deadline(outcome?);
         }
+        Ok(0)
+    }
+
+    pub fn fuel_exhausted(store: &mut Store, _: InstAddr) -> Result<u64, Trap> {
+        store.refuel()?;
         Ok(0)
     }
 

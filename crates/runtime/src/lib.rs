@@ -18,6 +18,7 @@ mod limits;
 mod reclaim;
 mod scope;
 mod usage;
+mod fuel;
 #[expect(unsafe_code, reason = "lends the store on to whoever has the limiter")]
 mod room;
 #[expect(unsafe_code, reason = "walks guest frames")]

@@ -62,6 +62,8 @@ limits! {
     tables = 1_000_000;
     /// Values of the host's that guests hold references to. The default is 2^26.
     host_references = 1 << 26;
+    /// Fuel that a store can be given at once. There is no such limit by default.
+    fuel = u64::MAX;
 }
 
 /// A store would hold more than it may.

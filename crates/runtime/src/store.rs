@@ -69,6 +69,8 @@ pub struct Store {
     epoch: Arc<AtomicU64>,
     /// What is asked when the deadline has come; without it that is a trap.
     pub(crate) epoch_handler: Option<EpochHandler>,
+    /// Fuel beyond what compiled code counts down.
+    pub(crate) fuel_reserve: u64,
     /// How often a guest was entered.
     pub(crate) entries: u64,
     /// Claims that were given up since the last reclamation.
@@ -107,6 +109,7 @@ impl Store {
             after_fault: space.fault(),
             epoch: Arc::as_ptr(&config.epoch),
             epoch_deadline: 0,
+            fuel: 0,
             code_start,
             code_end,
             fault: VmFault::default(),
@@ -132,6 +135,7 @@ impl Store {
             outer: std::ptr::null(),
             scopes: Vec::new(),
             epoch_handler: None,
+            fuel_reserve: 0,
             entries: 0,
             released: 0,
             lived: 0,
@@ -223,6 +227,19 @@ impl Store {
     /// Sets who decides when the deadline has come; without a handler that is a trap.
     pub fn set_epoch_handler(&mut self, handler: Option<EpochHandler>) {
         self.epoch_handler = handler;
+    }
+}
+
+/// Fuel: what compiled code counts down.
+impl Store {
+    pub(crate) fn fuel_counter(&self) -> i64 {
+        // SAFETY: the store's own context; no guest of it runs meanwhile.
+        unsafe { (*self.vm()).fuel }
+    }
+
+    pub(crate) fn set_fuel_counter(&mut self, fuel: i64) {
+        // SAFETY: as above.
+        unsafe { (*self.vm()).fuel = fuel };
     }
 }
 

@@ -23,6 +23,9 @@ struct Configuration {
     set: fn(&mut Config),
 }
 
+/// Suites that are run with fuel: one that has everything, and what it lacks.
+const COUNTED: &[&str] = &["wasm-v3", "custom-page-sizes", "wide-arithmetic"];
+
 const CONFIGURATIONS: &[Configuration] = &[
     // Guard pages and faults, where the module lets them.
     Configuration {
@@ -71,6 +74,29 @@ const CONFIGURATIONS: &[Configuration] = &[
         set: |config| {
             config.tier_up_budget(0).tier_up_budget_per_byte(0).tier_up(TierUp::AtOnce);
             config.on_stack_replacement(OnStackReplacement::First);
+        },
+    },
+    // Fuel, of which there is always enough: each function, loop and label counts.
+    Configuration {
+        name: "fuel",
+        suites: COUNTED,
+        set: |config| {
+            config.strategy(Strategy::Optimizing).consume_fuel(true);
+        },
+    },
+    Configuration {
+        name: "baseline-fuel",
+        suites: COUNTED,
+        set: |config| {
+            config.strategy(Strategy::Baseline).consume_fuel(true);
+        },
+    },
+    Configuration {
+        name: "tiered-fuel",
+        suites: COUNTED,
+        set: |config| {
+            config.tier_up_budget(0).tier_up_budget_per_byte(0).tier_up(TierUp::AtOnce);
+            config.on_stack_replacement(OnStackReplacement::First).consume_fuel(true);
         },
     },
     // The same bits on every machine, where the specification leaves a choice.
@@ -253,7 +279,13 @@ fn run(case: &Case) -> Result<(), Failed> {
     let mut config = Config::new();
     (case.language)(&mut config);
     (case.configuration.set)(&mut config);
-    let context = Engine::new(&config).and_then(|engine| Context::new(Store::new(&engine, ())));
+    let context = Engine::new(&config).and_then(|engine| {
+        let mut store = Store::new(&engine, ());
+        if engine.get_consume_fuel() {
+            store.set_fuel(u64::MAX)?;
+        }
+        Context::new(store)
+    });
     let failures = match context {
         Ok(mut context) => context.run_all(&case.script, case.text).failures,
         Err(error) => match &case.expected {

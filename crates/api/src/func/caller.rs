@@ -79,10 +79,10 @@ impl<T: 'static> Caller<'_, T> {
         self.store.get_fuel()
     }
 
-    /// Sets the fuel.
+    /// Sets the fuel; see [`Store::set_fuel`](crate::Store::set_fuel).
     ///
     /// # Errors
-    /// When the engine does not count fuel.
+    /// As there.
     pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
         self.store.set_fuel(fuel)
     }

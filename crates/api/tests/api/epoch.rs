@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use tenure::{Config, Engine, Instance, Module, Store, Trap, TypedFunc, UpdateDeadline, bail};
+use tenure::{Config, Engine, Instance, Module, Store, Strategy, Trap, TypedFunc, UpdateDeadline, bail};
 
 fn spinner() -> (Engine, Store<u32>, TypedFunc<(), ()>) {
-    let engine = Engine::new(Config::new().epoch_interruption(true)).unwrap();
+    spinner_of(Strategy::Auto)
+}
+
+fn spinner_of(strategy: Strategy) -> (Engine, Store<u32>, TypedFunc<(), ()>) {
+    let engine = Engine::new(Config::new().epoch_interruption(true).strategy(strategy)).unwrap();
     let module = Module::new(&engine, r#"(module (func (export "spin") (loop (br 0))))"#).unwrap();
     let mut store = Store::new(&engine, 0);
     let instance = Instance::new(&mut store, &module, &[]).unwrap();
@@ -22,12 +26,14 @@ fn a_store_without_a_deadline_is_interrupted_at_once() {
 
 #[test]
 fn a_loop_that_writes_nothing_is_interrupted_from_another_thread() {
-    let (engine, mut store, spin) = spinner();
-    store.set_epoch_deadline(3);
-    let clock = std::thread::spawn(move || (0..3).for_each(|_| engine.increment_epoch()));
-    let error = spin.call(&mut store, ()).unwrap_err();
-    assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
-    clock.join().unwrap();
+    for strategy in [Strategy::Optimizing, Strategy::Baseline] {
+        let (engine, mut store, spin) = spinner_of(strategy);
+        store.set_epoch_deadline(3);
+        let clock = std::thread::spawn(move || (0..3).for_each(|_| engine.increment_epoch()));
+        let error = spin.call(&mut store, ()).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt), "{strategy:?}");
+        clock.join().unwrap();
+    }
 }
 
 #[test]

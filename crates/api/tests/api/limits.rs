@@ -375,6 +375,13 @@ fn every_limit_refuses_and_is_named() {
     ExternRef::new(&mut store, 1).unwrap();
     refused(ExternRef::new(&mut store, 2).unwrap_err());
 
+    let mut store = Store::new(&Engine::new(Config::new().consume_fuel(true)).unwrap(), ());
+    let mut limits = *store.limits();
+    limits.fuel = 10;
+    store.set_limits(limits);
+    store.set_fuel(10).unwrap();
+    refused(store.set_fuel(11).unwrap_err());
+
     tried.sort_unstable();
     let mut names = Limits::NAMES.to_vec();
     names.sort_unstable();

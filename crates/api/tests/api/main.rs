@@ -3,6 +3,7 @@
 mod compat;
 mod contract;
 mod epoch;
+mod fuel;
 mod externref;
 mod global;
 mod handles;

@@ -11,7 +11,7 @@ use tenure_abi::Builtin;
 use tenure_abi::call_conv::{CallConv, Loc, VMCTX, ValClass};
 use tenure_abi::frame::loop_entry_type;
 use tenure_abi::vm::{VmCtxHeader, VmFuncRef, VmImport, VmStore};
-use tenure_asm::x64::{Mem, Size, Width};
+use tenure_asm::x64::{Alu, Mem, Size, Width};
 use tenure_code::{Cell, Reloc};
 use tenure_types::{FuncIdx, Trap};
 
@@ -310,6 +310,34 @@ impl FuncCompiler<'_> {
         self.b.handovers.push(after);
         self.leave_function();
         self.takeover = Some(conv);
+    }
+
+    /// The store's counter of fuel, by the scratch register.
+    fn fuel_counter(&mut self) -> Mem {
+        let store = general(SCRATCH);
+        let context = match self.b.regs.of(Item::CONTEXT) {
+            Some(context) => context,
+            None => {
+                self.load_item(Item::CONTEXT, SCRATCH);
+                SCRATCH
+            }
+        };
+        self.b.asm.mov_rm(Size::S64, store, Mem::new(general(context), VmCtxHeader::STORE));
+        Mem::new(store, VmStore::FUEL)
+    }
+
+    /// Counts `cost` down. Needs no register but the scratch register.
+    pub(crate) fn count_down(&mut self, cost: u32) {
+        let counter = self.fuel_counter();
+        self.b.asm.alu_mi(Alu::Sub, Size::S64, counter, cost.cast_signed());
+    }
+
+    /// Counts `cost` down and jumps to `label` if less than nothing is left. Needs no register but the scratch
+    /// register.
+    pub(crate) fn jump_if_fuel_is_used_up(&mut self, cost: u32, label: tenure_asm::Label) {
+        let counter = self.fuel_counter();
+        self.b.asm.alu_mi(Alu::Sub, Size::S64, counter, cost.cast_signed());
+        self.b.asm.jcc(tenure_asm::x64::Cond::Less, label);
     }
 
     /// Loads the record register from the operand `value`, which was popped.

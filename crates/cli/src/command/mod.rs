@@ -21,15 +21,16 @@ use crate::progress;
 
 /// The engine that every command uses.
 fn engine() -> Result<Engine> {
-    engine_with("optimizing")
+    engine_with("optimizing", |_| {})
 }
 
-/// The engine, with a strategy that the user chose.
-fn engine_with(strategy: &str) -> Result<Engine> {
+/// The engine, with a strategy that the user chose and what else `set` sets.
+fn engine_with(strategy: &str, set: impl FnOnce(&mut Config)) -> Result<Engine> {
     let mut config = Config::new();
     config.set("strategy", strategy)?;
     // Whoever reads a trap on a terminal wants the source's file and line, if the module tells.
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
+    set(&mut config);
     Engine::new(&config)
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use tenure::{Engine, Error, ExternType, Func, Instance, Linker, Module, Result, Store, Val, bail};
+use tenure::{Engine, Error, ExternType, Func, Instance, Linker, Module, Result, Store, Trap, Val, bail};
 use tenure_wasi::p1::{self, WasiP1Ctx};
 use tenure_wasi::{FsPerms, WasiCtxBuilder};
 
@@ -47,6 +47,14 @@ pub struct Run {
     /// Which compiler makes the code: `baseline`, at once, or `optimizing`, well
     #[arg(long, value_name = "STRATEGY", default_value = "auto")]
     strategy: String,
+
+    /// Give the guest so much fuel, about an operator a unit; it traps when that is used up
+    #[arg(long, value_name = "N")]
+    fuel: Option<u64>,
+
+    /// Same as --fuel N
+    #[arg(short = 'W', long = "wasm", value_name = "fuel=N", value_parser = wasm_option, conflicts_with = "fuel")]
+    wasm_option: Option<u64>,
 
     /// Run what `tenure compile` wrote; it is machine code and nothing checks it
     #[arg(long)]
@@ -102,11 +110,22 @@ fn variable(text: &str) -> Result<Variable, String> {
     }
 }
 
+/// The fuel that `-W` gives.
+fn wasm_option(text: &str) -> Result<u64, String> {
+    match text.split_once('=') {
+        Some(("fuel", fuel)) => fuel.parse().map_err(|error| format!("{fuel:?}: {error}")),
+        _ => Err("the only option there is is `fuel=N`".into()),
+    }
+}
+
 impl Run {
     pub fn execute(self) -> Result<ExitCode> {
         let input = Input::read(&self.file)?;
         let name = input.name.clone();
-        let engine = super::engine_with(&self.strategy)?;
+        let fuel = self.fuel.or(self.wasm_option);
+        let engine = super::engine_with(&self.strategy, |config| {
+            config.consume_fuel(fuel.is_some());
+        })?;
         let module = match precompiled::load(&engine, &input, self.allow_precompiled)? {
             Some(module) => module,
             None => super::module(&engine, &name, &input.into_wasm()?)?,
@@ -114,12 +133,19 @@ impl Run {
 
         let mut store = Store::new(&engine, self.wasi(&name)?);
         let linker = self.linker(&engine, &mut store, &module, &name)?;
-        let instance = linker.instantiate(&mut store, &module)?;
-        match &self.invoke {
-            Some(function) => self.invoke(&mut store, &module, instance, function)?,
-            None => start(&mut store, &module, instance, &name)?,
+        if let Some(fuel) = fuel {
+            store.set_fuel(fuel)?;
         }
-        Ok(ExitCode::SUCCESS)
+        let ran = linker.instantiate(&mut store, &module).and_then(|instance| match &self.invoke {
+            Some(function) => self.invoke(&mut store, &module, instance, function),
+            None => start(&mut store, &module, instance, &name),
+        });
+        match (ran, fuel) {
+            (Err(error), Some(fuel)) if error.downcast_ref() == Some(&Trap::OutOfFuel) => {
+                Err(error.context(format!("the guest has used up its {fuel} units of fuel")))
+            }
+            (ran, _) => ran.map(|()| ExitCode::SUCCESS),
+        }
     }
 
     /// What the guest may reach: its arguments and environment, our standard streams, the directories given.

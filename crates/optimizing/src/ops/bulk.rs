@@ -38,6 +38,13 @@ fn pieces(len: u32, vectors: bool) -> Vec<Piece> {
 impl Translator<'_> {
     pub(super) fn memory_copy(&mut self, to: MemIdx, from: MemIdx) {
         let (dst, src, len) = self.pop3();
+        if let Some(cost) = self.variable_costs().map(|costs| costs.memory_copy_per_byte) {
+            if self.unit.module.mem_type(to).is_64 && self.unit.module.mem_type(from).is_64 {
+                let [to, from] = [to, from].map(|mem| self.i32_const(mem.0.cast_signed()));
+                return self.paid_builtin(Builtin::MemoryCopy, &[to, from, dst, src, len]);
+            }
+            self.pay_by_length(len, cost);
+        }
         if let Some(len) = self.small_length(len) {
             let src = self.access_at(from, 0, src, len);
             let pieces = pieces(len, self.cpu.sse41);
@@ -57,6 +64,13 @@ impl Translator<'_> {
 
     pub(super) fn memory_fill(&mut self, mem: MemIdx) {
         let (dst, byte, len) = self.pop3();
+        if let Some(cost) = self.variable_costs().map(|costs| costs.memory_fill_per_byte) {
+            if self.unit.module.mem_type(mem).is_64 {
+                let mem = self.i32_const(mem.0.cast_signed());
+                return self.paid_builtin(Builtin::MemoryFill, &[mem, dst, byte, len]);
+            }
+            self.pay_by_length(len, cost);
+        }
         if let Some(len) = self.small_length(len) {
             let dst = self.access_at(mem, 0, dst, len);
             let byte = self.builder.ins().ireduce(types::I8, byte);

@@ -38,6 +38,7 @@ impl Translator<'_> {
         self.loops += 1;
         // The header is sealed at the loop's end, when every branch back is known.
         self.builder.switch_to_block(header);
+        self.fuel_paths_meet();
         self.stack.extend_from_slice(self.builder.block_params(header));
         if kept {
             self.read_operands(height);
@@ -140,6 +141,7 @@ impl Translator<'_> {
     /// Goes on in `block`, with the operand stack at `height`.
     fn enter(&mut self, block: Block, height: usize) {
         self.builder.switch_to_block(block);
+        self.fuel_paths_meet();
         self.stack.truncate(height);
         self.reachable = true;
     }
@@ -183,6 +185,7 @@ impl Translator<'_> {
     pub(super) fn return_(&mut self) {
         let count = self.ty.results().len();
         self.canonical_top(count);
+        self.write_fuel();
         let results = self.stack.split_off(self.stack.len() - count);
         match self.results_pointer {
             None => drop(self.builder.ins().return_(&results)),
