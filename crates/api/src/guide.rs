@@ -14,4 +14,5 @@ pages! {
     linking = "../../../docs/guide/linking.md";
     traps = "../../../docs/guide/traps.md";
     limits = "../../../docs/guide/limits.md";
+    interruption = "../../../docs/guide/interruption.md";
 }

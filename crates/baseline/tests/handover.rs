@@ -2,20 +2,31 @@
 
 mod support;
 
+use std::sync::Arc;
 use support::generate::{Options, generate};
 use support::handover::{Tiered, When};
 use support::operators::lattice;
 use support::{Instance, Outcome, Random, instantiate};
 use tenure_baseline::BaselineCompiler;
 use tenure_code::{Tier, Tunables};
+use tenure_module::OperatorCost;
 
 fn canonical() -> Tunables {
     Tunables { canonical_nans: true, ..Tunables::default() }
 }
 
 /// All that can be seen of an instance.
-fn state(instance: &mut Instance) -> (Vec<u8>, Vec<u128>) {
-    (instance.memory(), instance.globals())
+fn state(instance: &mut Instance) -> (Vec<u8>, Vec<u128>, Option<u64>) {
+    (instance.memory(), instance.globals(), instance.store.fuel())
+}
+
+/// With fuel counted.
+fn counting() -> Tunables {
+    Tunables { fuel: Some(Arc::new(OperatorCost::new())), ..canonical() }
+}
+
+fn give_fuel(instance: &mut Instance, fuel: u64) {
+    instance.store.set_fuel(fuel).expect("there is no limit");
 }
 
 /// Calls `run` of the module in text with each of `args`: at every loop, hands over at the first, second, … arrival,
@@ -24,13 +35,17 @@ fn sweep(text: &str, args: &[u128], most: u64) -> u64 {
     let bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
     let mut total = 0;
     for compiler in [BaselineCompiler::new(), BaselineCompiler::with_few_registers()] {
-        for tunables in [canonical(), Tunables { epochs: true, signals: false, ..canonical() }] {
+        let checked = Tunables { epochs: true, signals: false, ..canonical() };
+        // With fuel for all of it and for a part.
+        for (tunables, fuel) in [(canonical(), 0), (checked, 0), (counting(), u64::MAX), (counting(), 30)] {
             let mut expected = instantiate(&bytes, &|_| Tier::Optimizing, &tunables).expect("nothing traps");
+            give_fuel(&mut expected, fuel);
             let outcome = expected.call("run", args);
             let expected = (outcome, state(&mut expected));
             let tiered = || Tiered::new(&compiler, &bytes, &tunables).expect("nothing traps");
             let mut check = |when: When, what: &str| {
                 let mut tiered = tiered();
+                give_fuel(&mut tiered.instance, fuel);
                 let (outcome, handovers) = tiered.call("run", args, when);
                 let found = (outcome, state(&mut tiered.instance));
                 assert!(found == expected, "{what}: {:x?} and not {:x?}\n{text}", found.0, expected.0);
@@ -153,6 +168,13 @@ fn random_modules() {
     );
 }
 
+#[test]
+fn random_modules_with_fuel() {
+    run(4000, 30, Options { vectors: true, memory_64: false, tail_calls: false }, &counting());
+    let tunables = Tunables { signals: false, epochs: true, ..counting() };
+    run(4100, 20, Options { vectors: false, memory_64: true, tail_calls: true }, &tunables);
+}
+
 fn run(first: u64, count: u64, options: Options, tunables: &Tunables) {
     let first = std::env::var("SEED").map_or(first, |seed| seed.parse().unwrap());
     let count = std::env::var("COUNT").map_or(count, |count| count.parse().unwrap());
@@ -169,6 +191,9 @@ fn run(first: u64, count: u64, options: Options, tunables: &Tunables) {
             for often in [1, 2, 7] {
                 let args: Vec<u128> = params.iter().map(|&ty| *random.pick(&lattice(ty))).collect();
                 let name = format!("f{at}");
+                let fuel = if random.below(2) == 0 { u64::MAX } else { random.below(300) as u64 };
+                give_fuel(&mut reference, fuel);
+                give_fuel(&mut tiered.instance, fuel);
                 let expected = (reference.call(&name, &args), state(&mut reference));
                 let mut dice = Random(seed ^ often);
                 let (outcome, handovers) =

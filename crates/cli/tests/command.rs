@@ -173,11 +173,8 @@ fn run_gives_fuel() {
         };
         run(&["--fuel", "51"], "10").prints("");
         for flags in [&["--fuel", "50"][..], &["-W", "fuel=50"], &["--wasm", "fuel=50"]] {
-            let parts = [
-                "has used up its 50 units of fuel",
-                "all fuel consumed by WebAssembly",
-                "<unnamed>!count",
-            ];
+            let parts =
+                ["has used up its 50 units of fuel", "all fuel consumed by WebAssembly", "<unnamed>!count"];
             run(flags, "11").fails(134, &parts);
         }
     }
