@@ -10,6 +10,7 @@ mod clock;
 mod compare;
 mod machine;
 mod measures;
+mod overhead;
 mod peer_wasmi;
 mod plot;
 mod report;
@@ -52,6 +53,10 @@ struct Arguments {
     #[arg(long)]
     build: bool,
 
+    /// Measure what counting fuel and watching epochs cost instead, and print it
+    #[arg(long)]
+    overhead: bool,
+
     #[command(subcommand)]
     hidden: Option<Hidden>,
 }
@@ -70,6 +75,10 @@ fn main() -> Result<()> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let rounds = if arguments.quick { 2 } else { arguments.rounds };
+    if arguments.overhead {
+        print!("{}", overhead::measure(&folders(&arguments, &root)?, rounds)?);
+        return Ok(());
+    }
     let measured =
         if arguments.build { build_time::measure(rounds)? } else { compare(&arguments, &root, rounds)? };
 
@@ -87,9 +96,23 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn compare(arguments: &Arguments, root: &Path, rounds: usize) -> Result<Results> {
+/// Where the programs are.
+fn programs(arguments: &Arguments, root: &Path) -> Result<PathBuf> {
     let folder = arguments.programs.clone().unwrap_or_else(|| root.join("../shared/programs"));
-    let mut cases = measures::cases(&std::path::absolute(folder)?, rounds)?;
+    Ok(std::path::absolute(folder)?)
+}
+
+/// The folders of the programs that were asked for.
+fn folders(arguments: &Arguments, root: &Path) -> Result<Vec<PathBuf>> {
+    let mut cases = measures::cases(&programs(arguments, root)?, 1)?;
+    cases.retain(|case| arguments.only.is_empty() || arguments.only.contains(&case.name));
+    let mut folders: Vec<_> = cases.into_iter().filter_map(|case| case.folder).collect();
+    folders.dedup();
+    Ok(folders)
+}
+
+fn compare(arguments: &Arguments, root: &Path, rounds: usize) -> Result<Results> {
+    let mut cases = measures::cases(&programs(arguments, root)?, rounds)?;
     if !arguments.only.is_empty() {
         cases.retain(|case| arguments.only.contains(&case.name));
     }

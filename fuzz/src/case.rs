@@ -69,11 +69,21 @@ pub fn judge(engines: &Engines, generated: &Generated, seed: u64, choice: Choice
 
 /// Our configurations that can run a case.
 fn ours(seed: u64, nans: Nans, width: Width) -> Vec<&'static Row> {
+    choose(seed, width, |row, tier| {
+        row.side == Side::Ours(tier) && (nans == Nans::Hidden || row.canonical_nans)
+    })
+}
+
+/// Our configurations that count fuel.
+fn counting(seed: u64, width: Width) -> Vec<&'static Row> {
+    choose(seed, width, |row, tier| row.side == Side::Counting(tier))
+}
+
+fn choose(seed: u64, width: Width, is_fit: impl Fn(&Row, Tier) -> bool) -> Vec<&'static Row> {
     let mut rng = Rng::new(seed, "engines");
     let mut chosen = Vec::new();
     for &tier in TIERS {
-        let is_fit =
-            |row: &&Row| row.side == Side::Ours(tier) && (nans == Nans::Hidden || row.canonical_nans);
+        let is_fit = |row: &&Row| is_fit(row, tier);
         let rows: Vec<_> = ENGINES.iter().filter(is_fit).collect();
         match width {
             Width::OneATier => chosen.push(*rng.pick(&rows)),
@@ -100,6 +110,9 @@ fn judge_runs(engines: &Engines, generated: &Generated, seed: u64, choice: Choic
             return Verdict::Find(format!("{}, then {}: {difference}", reference.name, row.name));
         }
     }
+    if let Some(difference) = fuel_difference(engines, modules, &actions, &counting(seed, choice.width)) {
+        return Verdict::Find(difference);
+    }
     let Ok(expected) = expected else { return Verdict::Refused };
     let is_poisoned = expected.iter().any(|step| matches!(step.outcome, Outcome::Poison(_)));
     if reference.side != Side::Reference {
@@ -113,6 +126,30 @@ fn judge_runs(engines: &Engines, generated: &Generated, seed: u64, choice: Choic
         }
     }
     if is_poisoned { Verdict::Poisoned } else { Verdict::Same }
+}
+
+/// The first thing in which engines that count fuel differ, or `None`.
+fn fuel_difference(
+    engines: &Engines,
+    modules: &[Vec<u8>],
+    actions: &[Action],
+    rows: &[&'static Row],
+) -> Option<String> {
+    let (first, others) = rows.split_first()?;
+    let expected = run(engines, first, modules, actions);
+    for row in others {
+        let difference = match (&expected, run(engines, row, modules, actions)) {
+            (Err(error), _) if error.starts_with(PANIC) => Some(error.clone()),
+            (Err(_), Err(error)) if error.starts_with(PANIC) => Some(error),
+            (Err(_), Err(_)) => None,
+            (Ok(expected), Ok(steps)) => difference(expected, &steps, Places::Near),
+            (Ok(_), Err(error)) | (Err(error), Ok(_)) => Some(format!("only one refuses: {error}")),
+        };
+        if let Some(difference) = difference {
+            return Some(format!("{}, then {}: {difference}", first.name, row.name));
+        }
+    }
+    None
 }
 
 /// The engine that the others are compared with.

@@ -38,7 +38,7 @@ impl super::Engine for Api {
             modules.iter().map(|wasm| Module::from_binary(&self.0, wasm)).collect();
         let modules = modules.map_err(|error| format!("{error:#}"))?;
         let store = Store::new(&self.0, Host::default());
-        Ok(Box::new(Program { modules, store, instances: Vec::new() }))
+        Ok(Box::new(Program { modules, store, instances: Vec::new(), given: 0 }))
     }
 }
 
@@ -56,12 +56,15 @@ struct Program {
     store: Store<Host>,
     /// Of as many modules as have one.
     instances: Vec<Instance>,
+    /// How often guests were given fuel.
+    given: u64,
 }
 
 impl super::Program for Program {
     fn instantiate(&mut self) -> Outcome {
         self.instances.clear();
         self.store.data_mut().calls = 0;
+        self.give_fuel();
         for at in 0..self.modules.len() {
             let result = self.imports(at).and_then(|imports| {
                 let instance = Instance::new(&mut self.store, &self.modules[at], &imports)?;
@@ -69,9 +72,11 @@ impl super::Program for Program {
                 Ok(Vec::new())
             });
             if result.is_err() {
+                self.note_fuel();
                 return ended(result);
             }
         }
+        self.note_fuel();
         Outcome::Values(Vec::new())
     }
 
@@ -80,6 +85,7 @@ impl super::Program for Program {
         let Some(func) = found else {
             return Outcome::Error("no such function".to_string());
         };
+        self.give_fuel();
         let mut lift = || {
             let arguments: Result<Vec<_>, _> =
                 arguments.iter().map(|&value| lift(&mut self.store, value)).collect();
@@ -87,7 +93,9 @@ impl super::Program for Program {
             func.call(&mut self.store, &arguments?, &mut results)?;
             Ok(results.iter().map(|value| lower(&self.store, value)).collect())
         };
-        ended(lift())
+        let outcome = ended(lift());
+        self.note_fuel();
+        outcome
     }
 
     fn change(&mut self, of: usize, name: &str, number: u64) -> Outcome {
@@ -134,6 +142,23 @@ impl super::Program for Program {
 }
 
 impl Program {
+    /// Gives the guest fuel, if that is counted: in half of all cases as much as there can be.
+    fn give_fuel(&mut self) {
+        if self.store.engine().get_consume_fuel() {
+            self.given += 1;
+            let mut rng = Rng::new(self.given, "fuel");
+            let fuel = *rng.pick(&[u64::MAX, u64::MAX, u64::MAX, 5_000, 300, 20]);
+            self.store.set_fuel(fuel).expect("fuel is counted");
+        }
+    }
+
+    /// Puts what is left into the trace, if that is counted.
+    fn note_fuel(&mut self) {
+        if let Ok(left) = self.store.get_fuel() {
+            self.store.data_mut().trace.push(format!("{left} units of fuel are left"));
+        }
+    }
+
     /// Something for each import of module `at`: what the first module exports, or functions that log their calls and return boundary values, globals with such
     /// values, memories and tables as small as may be.
     fn imports(&mut self, at: usize) -> Result<Vec<Extern>, api::Error> {
@@ -159,8 +184,12 @@ impl Program {
                                      arguments: &[Val],
                                      results: &mut [Val]| {
                         let arguments: Vec<_> = arguments.iter().map(|value| lower(&caller, value)).collect();
+                        let left = caller.get_fuel().ok();
                         let host = caller.data_mut();
-                        host.trace.push(format!("{name}: {arguments:?}"));
+                        host.trace.push(match left {
+                            Some(left) => format!("{name}: {arguments:?}, {left} units of fuel are left"),
+                            None => format!("{name}: {arguments:?}"),
+                        });
                         host.calls += 1;
                         let mut rng = Rng::new(host.calls, "host result");
                         act(&mut caller, &exports, &mut rng)?;

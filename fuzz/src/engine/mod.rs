@@ -67,6 +67,8 @@ pub enum Side {
     Witness,
     /// Tenure.
     Ours(Tier),
+    /// Tenure, counting fuel: what is left is in the trace, so that these are compared with each other.
+    Counting(Tier),
 }
 
 /// Which of our compilers make the code.
@@ -149,6 +151,24 @@ engines! {
         ours::Api::new(|config| {
             config.strategy(tenure::Strategy::Baseline).baseline_machine(tenure::BaselineMachine::Plain);
             config.cranelift_nan_canonicalization(true).signals_based_traps(false);
+        });
+    "optimizing, fuel" (Counting(Tier::Optimizing)) CanonicalNans Near ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Optimizing);
+        config.consume_fuel(true).cranelift_nan_canonicalization(true);
+    });
+    "optimizing, fuel, explicit checks" (Counting(Tier::Optimizing)) CanonicalNans Near ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Optimizing).signals_based_traps(false);
+        config.consume_fuel(true).cranelift_nan_canonicalization(true).cranelift_debug_verifier(true);
+    });
+    "baseline, fuel" (Counting(Tier::Baseline)) CanonicalNans Near ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Baseline);
+        config.consume_fuel(true).cranelift_nan_canonicalization(true);
+    });
+    "baseline, fuel, explicit checks, few registers" (Counting(Tier::Baseline)) CanonicalNans Near
+        ours::Api::new(|config| {
+            config.strategy(tenure::Strategy::Baseline).signals_based_traps(false);
+            config.baseline_machine(tenure::BaselineMachine::FewRegisters);
+            config.consume_fuel(true).cranelift_nan_canonicalization(true);
         });
 }
 
