@@ -152,6 +152,11 @@ engines! {
             config.strategy(tenure::Strategy::Baseline).baseline_machine(tenure::BaselineMachine::Plain);
             config.cranelift_nan_canonicalization(true).signals_based_traps(false);
         });
+    "tiered from loops, fuel" (Counting(Tier::Optimizing)) CanonicalNans Near ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Tiered).tier_up_budget(0).tier_up_budget_per_byte(0);
+        config.tier_up(tenure::TierUp::AtOnce).on_stack_replacement(tenure::OnStackReplacement::Sometimes);
+        config.consume_fuel(true).cranelift_nan_canonicalization(true);
+    });
     "optimizing, fuel" (Counting(Tier::Optimizing)) CanonicalNans Near ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Optimizing);
         config.consume_fuel(true).cranelift_nan_canonicalization(true);

@@ -1,8 +1,8 @@
 //! Fuel: the same in every tier, wherever it can be seen.
 
 use tenure::{
-    BaselineMachine, Caller, Config, Engine, Func, Instance, Module, OperatorCost, Store, Strategy, Trap,
-    UpdateDeadline, Val, VariableOperatorCost,
+    BaselineMachine, Caller, Config, Engine, Func, Instance, Module, OnStackReplacement, OperatorCost, Store,
+    Strategy, TierUp, Trap, UpdateDeadline, Val, VariableOperatorCost,
 };
 
 /// A program, its argument, and what it uses from its call to its end.
@@ -447,6 +447,11 @@ struct Seen {
     left: u64,
 }
 
+/// Functions change tiers as soon as they can.
+fn at_once(config: &mut Config) -> &mut Config {
+    config.strategy(Strategy::Tiered).tier_up_budget(0).tier_up_budget_per_byte(0).tier_up(TierUp::AtOnce)
+}
+
 fn engines() -> Vec<(&'static str, Engine)> {
     let engine = |change: fn(&mut Config) -> &mut Config| {
         let mut config = Config::new();
@@ -477,6 +482,17 @@ fn engines() -> Vec<(&'static str, Engine)> {
         (
             "baseline with epochs",
             engine(|config| config.strategy(Strategy::Baseline).epoch_interruption(true)),
+        ),
+        ("tiered", engine(|config| at_once(config).on_stack_replacement(OnStackReplacement::Never))),
+        (
+            "tiered, from loops",
+            engine(|config| at_once(config).on_stack_replacement(OnStackReplacement::First)),
+        ),
+        (
+            "tiered, here and there, with epochs",
+            engine(|config| {
+                at_once(config).on_stack_replacement(OnStackReplacement::Sometimes).epoch_interruption(true)
+            }),
         ),
     ]
 }
