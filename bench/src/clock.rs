@@ -19,7 +19,8 @@ impl Cost {
         Cost { cpu: self.cpu - other.cpu, wall: self.wall - other.wall }
     }
 
-    fn divided(self, by: u32) -> Cost {
+    /// The cost of one of `by` equal parts.
+    pub fn divided(self, by: u32) -> Cost {
         Cost { cpu: self.cpu / f64::from(by), wall: self.wall / f64::from(by) }
     }
 }

@@ -14,6 +14,7 @@ mod overhead;
 mod peer_wasmi;
 mod plot;
 mod report;
+mod resident;
 mod results;
 mod sample;
 
@@ -33,7 +34,7 @@ struct Arguments {
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
 
-    /// Only what has this name: a program's folder, or `calls`
+    /// Only what has this name: a program's folder, `calls`, or `instances`
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
 

@@ -44,12 +44,14 @@ pub enum Work {
     Compile,
     /// Calls, traps, instantiation.
     Calls,
+    /// Instances of small and large modules, one and many.
+    Instances,
 }
 
 /// A piece of work to be repeated, engines taking turns.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// What `--only` names: a program's folder, or `calls`.
+    /// What `--only` names: a program's folder, `calls`, or `instances`.
     pub name: String,
     /// What to do.
     pub work: Work,
@@ -59,7 +61,7 @@ pub struct Case {
     pub rounds: usize,
 }
 
-/// All cases: the programs in `folder`, then calls.
+/// All cases: the programs in `folder`, then calls and instances.
 ///
 /// # Errors
 /// When `folder` cannot be read.
@@ -80,6 +82,12 @@ pub fn cases(folder: &Path, rounds: usize) -> Result<Vec<Case>> {
         }
     }
     cases.push(Case { name: "calls".into(), work: Work::Calls, folder: None, rounds: 2 * rounds + 1 });
+    cases.push(Case {
+        name: "instances".into(),
+        work: Work::Instances,
+        folder: Some(folder.join("sqlite3")),
+        rounds: 2 * rounds + 1,
+    });
     Ok(cases)
 }
 
@@ -94,14 +102,22 @@ pub enum Group {
     CompileOneCore,
     /// Calls, traps, instantiation.
     Calls,
+    /// Making instances.
+    Instances,
     /// Building the library itself.
     Build,
 }
 
 impl Group {
     /// In the order of the report.
-    pub const ALL: [Self; 5] =
-        [Self::Execution, Self::CompileAllCores, Self::CompileOneCore, Self::Calls, Self::Build];
+    pub const ALL: [Self; 6] = [
+        Self::Execution,
+        Self::CompileAllCores,
+        Self::CompileOneCore,
+        Self::Calls,
+        Self::Instances,
+        Self::Build,
+    ];
 
     /// As in files.
     pub fn key(self) -> &'static str {
@@ -110,6 +126,7 @@ impl Group {
             Self::CompileAllCores => "compile-all-cores",
             Self::CompileOneCore => "compile-one-core",
             Self::Calls => "calls",
+            Self::Instances => "instances",
             Self::Build => "build",
         }
     }
@@ -121,6 +138,7 @@ impl Group {
             Self::CompileAllCores => "Compiling a program, all cores",
             Self::CompileOneCore => "Compiling a program, one core",
             Self::Calls => "Calls, traps, instances",
+            Self::Instances => "Instances",
             Self::Build => "Building the library",
         }
     }
@@ -137,6 +155,7 @@ impl Group {
             (Work::Program, _) => (Self::CompileAllCores, case.name.clone()),
             (Work::Compile, _) => (Self::CompileOneCore, case.name.clone()),
             (Work::Calls, metric) => (Self::Calls, metric.to_owned()),
+            (Work::Instances, metric) => (Self::Instances, metric.to_owned()),
         }
     }
 
@@ -149,6 +168,9 @@ impl Group {
             (Self::Calls, "untyped call") => Some(0.25),
             (Self::Calls, "host call, 0 arguments" | "host call, 3 arguments") => Some(0.9),
             (Self::Calls, "trap at depth 1" | "trap at depth 50") => Some(0.15),
+            (Self::Instances, row) if row.starts_with("64 pages") || row == "sqlite3" => Some(0.6),
+            (Self::Instances, row) if row.ends_with(", bytes of one") => Some(1.0),
+            (Self::Instances, row) if row.starts_with("10,000") => Some(0.5),
             (Self::Build, "clean release build") => Some(0.5),
             _ => None,
         }

@@ -119,6 +119,26 @@ pub fn calls(wat: &str) -> Result<Sample> {
     Ok(sample)
 }
 
+/// Makes instances of small modules.
+pub fn instances() -> Result<Sample> {
+    let engine = Engine::default();
+    let linker: Linker<()> = Linker::new(&engine);
+    let made_and_dropped = |wat: &str| -> Result<Cost> {
+        let module = Module::new(&engine, wat)?;
+        repeat(|n| {
+            for _ in 0..n {
+                let mut store = Store::new(&engine, ());
+                black_box(linker.instantiate_and_start(&mut store, &module)?);
+            }
+            Ok(())
+        })
+    };
+    Ok(Sample::from([
+        ("empty module", made_and_dropped("(module)")?),
+        ("one page", made_and_dropped(include_str!("../guests/one_page.wat"))?),
+    ]))
+}
+
 fn looped(store: &mut Store<u64>, instance: Instance, export: &str) -> Result<Cost> {
     let function = instance.get_typed_func::<u32, ()>(&*store, export)?;
     Ok(repeat(|n| function.call(&mut *store, n))?)

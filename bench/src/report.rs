@@ -90,7 +90,7 @@ fn table(page: &mut String, results: &Results, group: Group) {
         let target = group.target(row).map_or("—".into(), |target| format!("≤ {target}"));
         let _ = writeln!(page, " | {target} |");
     }
-    if let Some(mean) = results.mean_ratio(group).filter(|_| group != Group::Build && group != Group::Calls) {
+    if let Some(mean) = results.mean_ratio(group).filter(|_| matches!(group, Group::Execution | Group::CompileAllCores | Group::CompileOneCore)) {
         let target = group.mean_target().map_or(String::new(), |target| format!(" (to reach: ≤ {target})"));
         let _ = writeln!(page, "\nGeometric mean of the ratios: **{mean:.3}**{target}.");
     }
@@ -103,6 +103,9 @@ fn table(page: &mut String, results: &Results, group: Group) {
 fn times(row: &str, summary: Summary) -> String {
     if row == crate::build_time::DEPENDENCIES {
         return format!("{}", summary.median.cpu);
+    }
+    if row.ends_with(", bytes of one") {
+        return format!("{:.0} B", summary.median.cpu);
     }
     format!("{} ({})", time(summary.median.cpu), time(summary.min.cpu))
 }

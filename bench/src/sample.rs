@@ -18,10 +18,38 @@ mod tenure_engine {
     include!("engine.rs");
 }
 
+mod tenure_instances {
+    use tenure as engine;
+    include!("instances.rs");
+
+    fn best_config() -> engine::Config {
+        engine::Config::new()
+    }
+}
+
 mod wasmtime_engine {
     use wasmtime as engine;
     use wasmtime_wasi as wasi;
     include!("engine.rs");
+}
+
+mod wasmtime_instances {
+    use wasmtime as engine;
+    include!("instances.rs");
+
+    fn best_config() -> engine::Config {
+        let mut pool = engine::PoolingAllocationConfig::new();
+        pool.total_core_instances(2 * MANY)
+            .total_memories(2 * MANY)
+            .total_tables(2 * MANY)
+            .max_unused_warm_slots(2 * MANY)
+            .linear_memory_keep_resident(1 << 20)
+            .table_keep_resident(1 << 16)
+            .pagemap_scan(engine::Enabled::Auto);
+        let mut config = engine::Config::new();
+        config.allocation_strategy(pool);
+        config
+    }
 }
 
 use crate::peer_wasmi as wasmi_engine;
@@ -71,6 +99,13 @@ impl Request {
             (EngineName::Wasmtime, Work::Calls) => {
                 wasmtime_engine::calls(CALLS).map_err(|e| anyhow!("{e:?}"))
             }
+            (EngineName::Tenure, Work::Instances) => {
+                tenure_instances::instances(&std::fs::read(wasm)?).map_err(|e| anyhow!("{e:?}"))
+            }
+            (EngineName::Wasmtime, Work::Instances) => {
+                wasmtime_instances::instances(&std::fs::read(wasm)?).map_err(|e| anyhow!("{e:?}"))
+            }
+            (EngineName::Wasmi, Work::Instances) => wasmi_engine::instances(),
             (EngineName::Wasmi, Work::Program) => wasmi_engine::program(wasm),
             (EngineName::Wasmi, Work::Compile) => wasmi_engine::compile(wasm),
             (EngineName::Wasmi, Work::Calls) => wasmi_engine::calls(CALLS),

@@ -1,0 +1,2 @@
+;; A page without data.
+(module (memory (export "memory") 1))

@@ -1,0 +1,106 @@
+// Making instances, written once against the API that Tenure and `wasmtime` share.
+//
+// Included into a module for each, where `engine` names the crate and `best_config` what the engine does best with.
+
+use std::hint::black_box;
+
+use engine::{Engine, InstancePre, Linker, Module, Result, Store};
+
+use crate::clock::{Cost, Stopwatch, repeat};
+use crate::measures::Sample;
+use crate::resident;
+
+/// How many instances live at once in the measurement of many.
+const MANY: u32 = 10_000;
+
+/// Makes instances of small and large modules; `program` is one, in the current directory.
+pub fn instances(program: &[u8]) -> Result<Sample> {
+    let engine = Engine::new(&best_config())?;
+    let mut sample = Sample::new();
+    sample.insert("empty module", made_and_dropped(&prepared(&engine, b"(module)")?)?);
+
+    let one_page = prepared(&engine, include_bytes!("../guests/one_page.wat"))?;
+    sample.insert("one page", made_and_dropped(&one_page)?);
+    sample.insert("one page, called", called_and_dropped(&one_page)?);
+
+    let large = prepared(&engine, large_module().as_bytes())?;
+    sample.insert("64 pages, 1 MiB of data", made_and_dropped(&large)?);
+    sample.insert("64 pages, 1 MiB of data, called", called_and_dropped(&large)?);
+
+    sample.insert("sqlite3", made_and_dropped(&prepared(&engine, program)?)?);
+
+    many(&prepared(&engine, include_bytes!("../guests/bare_page.wat"))?, &mut sample, &[
+        "10,000 live, creating one at first",
+        "10,000 live, creating one again",
+        "10,000 live, bytes of one",
+    ])?;
+    many(&one_page, &mut sample, &[
+        "10,000 live with data, creating one at first",
+        "10,000 live with data, creating one again",
+        "10,000 live with data, bytes of one",
+    ])?;
+    Ok(sample)
+}
+
+fn prepared(engine: &Engine, module: &[u8]) -> Result<InstancePre<()>> {
+    let module = Module::new(engine, module)?;
+    let mut linker = Linker::new(engine);
+    linker.define_unknown_imports_as_traps(&module)?;
+    linker.instantiate_pre(&module)
+}
+
+/// 64 pages of memory, and a mebibyte of data that is not zero.
+fn large_module() -> String {
+    let data = "\\07".repeat(1 << 20);
+    format!(
+        r#"(module (memory (export "memory") 64) (data (i32.const 65536) "{data}")
+            (func (export "touch")
+                (i32.store (i32.const 8) (i32.const 1))
+                (i32.store (i32.const 100000) (i32.const 1))
+                (i32.store (i32.const 2000000) (i32.const 1))
+                (i32.store (i32.const 4000000) (i32.const 1))))"#
+    )
+}
+
+fn made_and_dropped(prepared: &InstancePre<()>) -> Result<Cost> {
+    let engine = prepared.module().engine();
+    repeat(|n| {
+        for _ in 0..n {
+            let mut store = Store::new(engine, ());
+            black_box(prepared.instantiate(&mut store)?);
+        }
+        Ok(())
+    })
+}
+
+/// As [`made_and_dropped`], with a call in between that writes to the memory.
+fn called_and_dropped(prepared: &InstancePre<()>) -> Result<Cost> {
+    let engine = prepared.module().engine();
+    repeat(|n| {
+        for _ in 0..n {
+            let mut store = Store::new(engine, ());
+            let instance = prepared.instantiate(&mut store)?;
+            instance.get_typed_func::<(), ()>(&mut store, "touch")?.call(&mut store, ())?;
+        }
+        Ok(())
+    })
+}
+
+/// Many instances in one store, twice: what one costs, and what it holds.
+fn many(prepared: &InstancePre<()>, sample: &mut Sample, rows: &[&'static str; 3]) -> Result<()> {
+    let engine = prepared.module().engine();
+    let before = resident::bytes();
+    for row in &rows[..2] {
+        let mut store = Store::new(engine, ());
+        let watch = Stopwatch::start();
+        for _ in 0..MANY {
+            black_box(prepared.instantiate(&mut store)?);
+        }
+        sample.insert(row, watch.stop().divided(MANY));
+        if *row == rows[0] {
+            let bytes = (resident::bytes() - before) / f64::from(MANY);
+            sample.insert(rows[2], Cost { cpu: bytes, wall: bytes });
+        }
+    }
+    Ok(())
+}
