@@ -3,6 +3,7 @@
 //! ```text
 //! cpu           cores, features, the stack pointer, the instruction cache
 //! mapping       address space: reserved, committed, given back; copy-on-write images
+//! page_scan     which pages were written
 //! code_pages    pages that are written in one place and executed in another
 //! stack         where the calling thread's stack begins and ends
 //! signals       faults: whose they are, and where execution goes on
@@ -20,6 +21,7 @@
 pub mod code_pages;
 pub mod cpu;
 pub mod mapping;
+pub mod page_scan;
 pub mod signals;
 pub mod stack;
 
@@ -28,5 +30,6 @@ pub mod stack;
 mod os;
 
 pub use code_pages::CodePages;
-pub use mapping::{Image, Reservation, page_size};
+pub use mapping::{Image, Reservation, address_space_left, page_size};
+pub use page_scan::PageScan;
 pub use stack::{StackBounds, current_sp, thread_stack};

@@ -10,6 +10,7 @@
 //! reservations, and copied page by page as it is written to.
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use crate::os;
@@ -23,6 +24,11 @@ pub fn page_size() -> usize {
 /// `bytes` rounded up to whole pages, or `None` when that overflows.
 pub fn round_up_to_pages(bytes: usize) -> Option<usize> {
     bytes.checked_next_multiple_of(page_size())
+}
+
+/// Bytes of address space that this process may still map, where a limit such as `ulimit -v` says so.
+pub fn address_space_left() -> Option<u64> {
+    os::address_space::limit_and_use().map(|(limit, mapped)| limit.saturating_sub(mapped))
 }
 
 /// A range of address space. Dropping it gives back the addresses and all memory behind them.
@@ -47,6 +53,19 @@ impl Reservation {
         let len = round_up_to_pages(bytes.max(1))
             .ok_or_else(|| invalid(format!("cannot reserve {bytes} bytes of address space")))?;
         Ok(Reservation { base: os::mapping::reserve(len)?, len })
+    }
+
+    /// Cuts it in two, which go each on its own: the first `at` bytes and the rest.
+    ///
+    /// # Errors
+    /// When one of them would have no pages, or `at` is no whole number of pages; the whole is gone then.
+    pub fn split(self, at: usize) -> io::Result<(Reservation, Reservation)> {
+        let base = self.part(at, self.len.saturating_sub(at))?;
+        let (Some(second), true) = (NonNull::new(base), at > 0 && at < self.len) else {
+            return Err(invalid(format!("{:#x} bytes cannot be cut at {at:#x}", self.len)));
+        };
+        let whole = ManuallyDrop::new(self);
+        Ok((Reservation { base: whole.base, len: at }, Reservation { base: second, len: whole.len - at }))
     }
 
     /// The first byte. Page-aligned, never null.

@@ -1,9 +1,11 @@
 //! Linux and its kind.
 
+pub mod address_space;
 pub mod alt_stack;
 pub mod dual_view;
 pub mod mapping;
 mod memory_file;
+pub mod page_scan;
 pub mod signals;
 pub mod single_view;
 pub mod stack;
