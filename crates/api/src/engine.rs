@@ -8,7 +8,7 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Weak};
-use tenure_engine::Config;
+use tenure_engine::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, PoolingAllocatorMetrics};
 
 /// What modules and stores share: configuration, compilers, types, the memory that code lies in.
 ///
@@ -41,6 +41,20 @@ impl Engine {
     /// What was asked for.
     pub fn config(&self) -> &Config {
         self.0.config()
+    }
+
+    /// The settings of the engine's pool, if it has one: see
+    /// [`Config::allocation_strategy`](crate::Config::allocation_strategy).
+    pub fn get_pooling_config(&self) -> Option<&PoolingAllocationConfig> {
+        match &self.config().options().allocation_strategy {
+            InstanceAllocationStrategy::Pooling(pool) => Some(pool),
+            _ => None,
+        }
+    }
+
+    /// Numbers of the engine's pool, if it has one; they follow what happens.
+    pub fn pooling_allocator_metrics(&self) -> Option<PoolingAllocatorMetrics> {
+        self.0.pooling_metrics()
     }
 
     /// Advances the engine's epoch by one. Cheap; from any thread, also while guests run.

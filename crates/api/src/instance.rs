@@ -5,7 +5,7 @@
 //! next, because from then on others may hold its functions.
 
 use crate::error::Context;
-use crate::limits::grow_error;
+use crate::limits::{PoolConcurrencyLimitError, grow_error};
 use crate::val::expect_loaded;
 use crate::{
     AsContextMut, Engine, Error, Export, Extern, Func, Global, Memory, Module, ModuleExport, Result,
@@ -233,7 +233,8 @@ fn explain(module: &Module, error: InstantiateError) -> Error {
         InstantiateError::Memory(error) => grow_error(error).context("a memory could not be made"),
         InstantiateError::Table(error) => grow_error(error).context("a table could not be made"),
         InstantiateError::Limit(error) => {
-            Error::from(error).context("the store has no room for the instance")
+            let who = if error.is_pools() { "the engine's pool" } else { "the store" };
+            PoolConcurrencyLimitError::of(error).context(format!("{who} has no room for the instance"))
         }
         InstantiateError::Import { index, error } => match module.core().imports.get(index) {
             Some(import) => import_error(&import.module, &import.name, error),

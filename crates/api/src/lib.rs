@@ -87,8 +87,8 @@ pub use gc_refs::{AnyRef, ContRef, ExnRef, ExternRef, NoExtern, NoFunc};
 pub use global::Global;
 pub use instance::Instance;
 pub use limits::{
-    DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, LimitError, Limits, ResourceLimiter,
-    StoreLimits, StoreLimitsBuilder,
+    DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, LimitError, Limits,
+    PoolConcurrencyLimitError, ResourceLimiter, StoreLimits, StoreLimitsBuilder,
 };
 pub use linker::{InstancePre, Linker};
 pub use memory::{Memory, MemoryAccessError};
@@ -99,7 +99,8 @@ pub use snapshot::Snapshot;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use tenure_engine::{
-    BaselineMachine, Config, ConfigError, OnProgress, OnStackReplacement, OperatorCost, OptLevel, Progress,
+    BaselineMachine, Config, ConfigError, Enabled, InstanceAllocationStrategy, OnProgress,
+    OnStackReplacement, OperatorCost, OptLevel, PoolingAllocationConfig, PoolingAllocatorMetrics, Progress,
     RegallocAlgorithm, Strategy, TierUp, VariableOperatorCost, WasmBacktraceDetails, WasmFeatures,
 };
 pub use tenure_types::Trap;

@@ -3,6 +3,7 @@
 use crate::backtrace::WasmBacktrace;
 use crate::store::StoreInner;
 use crate::{AsContext, AsContextMut, Error, Result, Store, StoreContext, StoreContextMut, format_err};
+use std::fmt;
 use std::io;
 use tenure_runtime::{self as runtime, GrowError, Limiter, LimiterError, NoLimiter};
 
@@ -14,6 +15,48 @@ pub const DEFAULT_INSTANCE_LIMIT: usize = 10_000;
 pub const DEFAULT_TABLE_LIMIT: usize = 10_000;
 /// What [`ResourceLimiter::memories`] is unless written otherwise.
 pub const DEFAULT_MEMORY_LIMIT: usize = 10_000;
+
+/// The engine's pool has no place for another instance, or its memories or tables: those of other stores have them all.
+/// The message says which limit it is, and how to raise it.
+///
+/// ```
+/// use tenure::{Config, Engine, Instance, Module, PoolConcurrencyLimitError, PoolingAllocationConfig, Store};
+///
+/// let mut pool = PoolingAllocationConfig::new();
+/// pool.total_core_instances(1);
+/// let engine = Engine::new(Config::new().allocation_strategy(pool))?;
+/// let module = Module::new(&engine, "(module)")?;
+///
+/// let mut store = Store::new(&engine, ());
+/// Instance::new(&mut store, &module, &[])?;
+/// let error = Instance::new(&mut Store::new(&engine, ()), &module, &[]).unwrap_err();
+/// assert!(error.downcast_ref::<PoolConcurrencyLimitError>().is_some());
+///
+/// drop(store);
+/// assert!(Instance::new(&mut Store::new(&engine, ()), &module, &[]).is_ok());
+/// # Ok::<(), tenure::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PoolConcurrencyLimitError(LimitError);
+
+impl PoolConcurrencyLimitError {
+    /// `error`, as what it is of a pool's.
+    pub(crate) fn of(error: LimitError) -> Error {
+        if error.is_pools() && error.limit().starts_with("total_") {
+            Self(error).into()
+        } else {
+            error.into()
+        }
+    }
+}
+
+impl fmt::Display for PoolConcurrencyLimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for PoolConcurrencyLimitError {}
 
 /// Decides about what a store may hold, beside its [`Limits`]: asked before a memory or table is made or grows,
 /// and how many things may live at once.

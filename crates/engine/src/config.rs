@@ -1,11 +1,13 @@
 //! What an embedder asks for, and whether it can be had.
 
 use crate::options::{OptLevel, Options, RegallocAlgorithm};
+use crate::pooling::{Enabled, PoolingAllocationConfig};
 use crate::wasm_features::{Is, PROPOSALS, WasmFeatures};
 use std::fmt;
 use std::sync::Arc;
 use tenure_code::Tunables;
 use tenure_optimizing::{Effort, Settings};
+use tenure_runtime::{MemoryPoolConfig, SpaceConfig};
 
 /// How an engine is to be: options and proposals, each with a setter.
 ///
@@ -134,6 +136,22 @@ impl Config {
                 return Err(ConfigError::Missing { option, what });
             }
         }
+        if let Some(pool) = options.allocation_strategy.pool() {
+            if pool.get_memory_protection_keys() == Enabled::Yes {
+                return Err(ConfigError::Missing {
+                    option: "memory_protection_keys",
+                    what: "telling memories apart by protection keys",
+                });
+            }
+            if pool.get_pagemap_scan() == Enabled::Yes
+                && !PoolingAllocationConfig::is_pagemap_scan_available()
+            {
+                return Err(ConfigError::Missing {
+                    option: "pagemap_scan",
+                    what: "asking this system which pages were written",
+                });
+            }
+        }
         if options.max_wasm_stack == 0 {
             let value = options.max_wasm_stack.to_string();
             return Err(ConfigError::Value { option: "max_wasm_stack", value, expected: "at least 1 byte" });
@@ -160,6 +178,16 @@ impl Config {
             OptLevel::SpeedAndSize => Effort::SpeedAndSize,
         };
         Settings { effort, verify: self.options.cranelift_debug_verifier }
+    }
+
+    /// How memories are kept and counted.
+    pub(crate) fn to_space_config(&self) -> SpaceConfig {
+        let pool = self.options.allocation_strategy.pool();
+        let memories = pool.map_or_else(MemoryPoolConfig::default, PoolingAllocationConfig::to_memory_pool);
+        SpaceConfig {
+            memories: MemoryPoolConfig { copy_on_write: self.options.memory_init_cow, ..memories },
+            pooling: pool.map(PoolingAllocationConfig::to_limits),
+        }
     }
 
     /// What compiled code relies on, under these options.

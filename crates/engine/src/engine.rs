@@ -5,6 +5,7 @@ use crate::compilers::Compilers;
 use crate::config::Config;
 use crate::error::{EngineError, ModuleError};
 use crate::pipeline::{OnProgress, Pipeline};
+use crate::pooling::PoolingAllocatorMetrics;
 use crate::tiering::{ModuleTiers, Plan, Pool};
 use crate::wasm_features::WasmFeatures;
 use crate::workers::Workers;
@@ -55,7 +56,7 @@ impl Engine {
             compilers,
             tier_up: (threads > 0).then(|| Arc::new(Pool::new(threads))),
             workers: Workers::new(),
-            code: CodeSpace::new()?,
+            code: CodeSpace::with(config.to_space_config())?,
             epoch: Arc::default(),
             tunables,
             config: config.clone(),
@@ -85,6 +86,11 @@ impl Engine {
     /// The canonical types.
     pub fn types(&self) -> &Arc<TypeRegistry> {
         &self.types
+    }
+
+    /// Numbers of the pool, if there is one.
+    pub fn pooling_metrics(&self) -> Option<PoolingAllocatorMetrics> {
+        PoolingAllocatorMetrics::new(&self.code)
     }
 
     /// The memory that code lies in.

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod wasm_features;
+mod pooling;
 mod options;
 mod config;
 mod tuning;
@@ -31,5 +32,6 @@ pub use options::{
 };
 pub use pipeline::{OnProgress, Progress};
 pub use tenure_module::{OperatorCost, VariableOperatorCost};
+pub use pooling::{Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, PoolingAllocatorMetrics};
 pub use tenure_runtime::Limits;
 pub use wasm_features::{Is, PROPOSALS, Proposal, WasmFeatures};

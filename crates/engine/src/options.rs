@@ -1,13 +1,20 @@
 //! The table of options: one row each. Fields, defaults, setters, and setting by name are derived from it.
 
 use crate::config::{Config, ConfigError};
+use crate::pooling::{InstanceAllocationStrategy, PoolingAllocationConfig};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 use tenure_module::OperatorCost;
 use tenure_runtime::Limits;
 
+/// What a setter takes: the option's type, or what becomes it.
+macro_rules! argument {
+    ($ty:ty) => { $ty };
+    ($ty:ty, into) => { impl Into<$ty> };
+}
+
 macro_rules! options {
-    ($($(#[$doc:meta])* $name:ident: $ty:ty = $default:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $ty:ty $(, $into:ident)? = $default:expr;)*) => {
         /// The value of every option.
         #[derive(Clone, Debug)]
         #[non_exhaustive]
@@ -21,8 +28,8 @@ macro_rules! options {
 
         impl Config {
             $($(#[$doc])*
-            pub fn $name(&mut self, value: $ty) -> &mut Self {
-                self.options.$name = value;
+            pub fn $name(&mut self, value: argument!($ty $(, $into)?)) -> &mut Self {
+                self.options.$name = value.into();
                 self
             })*
 
@@ -47,7 +54,7 @@ macro_rules! options {
     };
 }
 
-// name: type = default
+// name: type[, into] = default
 options! {
     /// Which compilers make code, and when. The default is [`Strategy::Auto`].
     strategy: Strategy = Strategy::Auto;
@@ -100,6 +107,9 @@ options! {
     /// Whether memories start as copy-on-write mappings of their data segments where the system can do that.
     /// On by default.
     memory_init_cow: bool = true;
+    /// How the memory of instances is kept for the next, and whether all stores together have limits. The default is
+    /// [`InstanceAllocationStrategy::OnDemand`].
+    allocation_strategy: InstanceAllocationStrategy, into = InstanceAllocationStrategy::OnDemand;
     /// Stack that guest code may use in one call from the host, in bytes; what host functions in between use
     /// counts too. More is a trap. The default is 512 KiB.
     max_wasm_stack: usize = 512 << 10;
@@ -224,6 +234,26 @@ impl OptionValue for usize {
 
     fn parse(text: &str) -> Option<Self> {
         u64::parse(text)?.try_into().ok()
+    }
+}
+
+impl OptionValue for InstanceAllocationStrategy {
+    const EXPECTED: &str = "`on-demand`, `pooling`, or settings of a pool as `name=number`, with commas between, such as \
+         `total_memories=100,pagemap_scan=0`";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "on-demand" => Some(Self::OnDemand),
+            "pooling" => Some(Self::pooling()),
+            _ => {
+                let mut pool = PoolingAllocationConfig::new();
+                for setting in text.split(',') {
+                    let (name, value) = setting.split_once('=')?;
+                    pool.set(name.trim(), u64::parse(value.trim())?)?;
+                }
+                Some(pool.into())
+            }
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! An engine's executable memory: stubs, the code of loaded modules, and the slots that calls go through.
 
 use crate::loaded::LoadedModule;
-use crate::memory_pool::MemoryPool;
+use crate::memory_pool::{MemoryPool, MemoryPoolConfig, MemoryPoolUse};
+use crate::pooling::{Pooling, PoolingLimits};
 use crate::ranges::Ranges;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -38,8 +39,18 @@ pub struct CodeSpace {
     first_calls: Mutex<Vec<usize>>,
     /// Address space of memories that went.
     memories: Arc<MemoryPool>,
+    pooling: Option<Arc<Pooling>>,
     /// Loaded modules by the address of their first byte of code.
     modules: RwLock<BTreeMap<usize, Weak<LoadedModule>>>,
+}
+
+/// How an engine's memories are kept and counted.
+#[derive(Clone, Debug, Default)]
+pub struct SpaceConfig {
+    /// How address space is kept.
+    pub memories: MemoryPoolConfig,
+    /// What the instances of all stores may have together; no limits without.
+    pub pooling: Option<PoolingLimits>,
 }
 
 struct Free {
@@ -99,11 +110,19 @@ impl From<io::Error> for LoadError {
 }
 
 impl CodeSpace {
-    /// Code memory with the stubs that every store needs.
+    /// Code memory with the stubs that every store needs, and everything else at its default.
     ///
     /// # Errors
     /// When the system has no memory that can be executed.
     pub fn new() -> Result<Arc<Self>, LoadError> {
+        Self::with(SpaceConfig::default())
+    }
+
+    /// As [`CodeSpace::new`], with memories kept and counted as `config` says.
+    ///
+    /// # Errors
+    /// As [`CodeSpace::new`].
+    pub fn with(config: SpaceConfig) -> Result<Arc<Self>, LoadError> {
         let mut bytes = CODE_BYTES;
         let pages = loop {
             match CodePages::new(bytes, bytes / CODE_PER_DATA) {
@@ -122,7 +141,8 @@ impl CodeSpace {
             unwind: 0,
             fault: 0,
             first_calls: Mutex::default(),
-            memories: Arc::default(),
+            memories: Arc::new(MemoryPool::new(config.memories)),
+            pooling: config.pooling.map(Pooling::new),
             modules: RwLock::default(),
         };
         space.unwind = space.add_stub(&tenure_stubs::unwind())?;
@@ -145,6 +165,16 @@ impl CodeSpace {
     /// Where memories come from, and go.
     pub(crate) fn memories(&self) -> &Arc<MemoryPool> {
         &self.memories
+    }
+
+    /// The limits of the engine's pool, if it has one.
+    pub fn pooling(&self) -> Option<&Arc<Pooling>> {
+        self.pooling.as_ref()
+    }
+
+    /// How much address space of memories is in use, and waits to be.
+    pub fn memories_in_use(&self) -> MemoryPoolUse {
+        self.memories.in_use()
     }
 
     /// Builtins' stubs by number; lives as long as `self`.

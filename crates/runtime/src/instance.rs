@@ -2,6 +2,7 @@
 
 use crate::addr::{FuncAddr, GlobalAddr, MemAddr, TableAddr};
 use crate::loaded::LoadedModule;
+use crate::pooling::Place;
 use crate::reclaim::{Holder, Work};
 use crate::vm_ctx::VmCtx;
 use std::any::Any;
@@ -26,6 +27,8 @@ pub struct ModuleInst {
     pub(crate) dropped_elems: Box<[bool]>,
     /// Data segments that were dropped.
     pub(crate) dropped_datas: Box<[bool]>,
+    /// Its place among those that the engine's pool allows.
+    pub(crate) _place: Place,
     /// What the embedding API keeps with the instance; the runtime never looks into it.
     pub(crate) note: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -69,6 +72,7 @@ impl Holder for ModuleInst {
             // What is left of the segments refers to functions of the instance alone.
             dropped_elems: _,
             dropped_datas: _,
+            _place: _,
             note: _,
         } = self;
         work.funcs.extend(imported_funcs);

@@ -12,6 +12,7 @@ use crate::instance::ModuleInst;
 use crate::limits::{GrowError, LimitError, Limiter, NoLimiter};
 use crate::loaded::LoadedModule;
 use crate::memory::{MemInst, NewMemory};
+use crate::pooling::Places;
 use crate::room::Wanted;
 use crate::snapshot::{FuncOrNull, GlobalState, Snapshot, State};
 use crate::store::Store;
@@ -20,8 +21,8 @@ use crate::vm_ctx::VmCtx;
 use std::fmt;
 use std::sync::Arc;
 use tenure_abi::ValRaw;
-use tenure_abi::vm::{VmCtxHeader, VmFuncRef, VmImport};
-use tenure_module::{ConstExpr, DataMode, ElemItems, ElemMode};
+use tenure_abi::vm::{VmCtxHeader, VmImport};
+use tenure_module::{ConstExpr, DataMode, ElemItems, ElemMode, Module};
 use tenure_types::{ElemIdx, FuncIdx, GlobalIdx, MemIdx, TableIdx, Trap};
 
 /// Why a module was not instantiated.
@@ -140,21 +141,24 @@ impl Store {
             return Err(InstantiateError::WrongEngine);
         }
         self.check_imports(module, imports)?;
+        if let Some(pooling) = self.space().pooling() {
+            pooling.check_module(module.module(), module.layout()).map_err(InstantiateError::Limit)?;
+        }
         self.make_room(Wanted::of_module(module.module(), state), imports, limiter)
             .map_err(InstantiateError::Limit)?;
-        let layout = module.layout();
-        let mut ctx = VmCtx::new(
-            layout,
-            VmCtxHeader {
-                store: self.vm(),
-                builtins: self.space().builtins(),
-                type_ids: module.type_ids(),
-                instance: 0,
-            },
-        );
-        let mut own = Own::default();
+        let pooling = self.space().pooling();
+        let places = pooling.map(|pooling| pooling.enter(module.module())).transpose();
+        let places = places.map_err(InstantiateError::Limit)?.unwrap_or_default();
+        let header = VmCtxHeader {
+            store: self.vm(),
+            builtins: self.space().builtins(),
+            type_ids: module.type_ids(),
+            instance: 0,
+        };
+        let mut ctx = module.template().new_ctx(module, header);
+        let mut own = Own::with_room_for(module.module());
+        own.places = places;
         self.link_imports(module, &mut ctx, imports, &mut own);
-        write_funcrefs(module, &mut ctx);
         self.make_memories_and_tables(module, state, &ctx, &mut own, limiter)?;
         match state {
             None => {
@@ -221,20 +225,16 @@ impl Store {
             let plan = module.tunables().memory_plan(&ty);
             let image = match state {
                 Some(state) => Some(&state.mems[place].image),
-                None => module.images().map(|images| &images[place]),
+                None => module.images().unwrap_or_default().get(place).and_then(Option::as_ref),
             };
-            let new = NewMemory {
-                ty,
-                plan,
-                pool: self.space().memories(),
-                image: image.map(|image| (image, &*parsed.bytes)),
-                entries: self.entries,
-            };
+            let new = NewMemory { ty, plan, pool: self.space().memories(), image, entries: self.entries };
             let mem = self.permit_memory(&ty, limiter, || {
                 // SAFETY: an own record of the context, which the instance keeps as long as the memory lives.
                 unsafe { MemInst::new(new, Some(ctx.mem(layout, MemIdx(at)))) }
             });
-            own.mems.push(mem.map_err(InstantiateError::Memory)?);
+            let mut mem = mem.map_err(InstantiateError::Memory)?;
+            mem.place = own.places.memories.take_one();
+            own.mems.push(mem);
         }
         for at in parsed.imported_tables..parsed.tables.len() as u32 {
             let place = (at - parsed.imported_tables) as usize;
@@ -243,7 +243,9 @@ impl Store {
                 // SAFETY: as above.
                 unsafe { TableInst::new(ty, Some(ctx.table(layout, TableIdx(at)))) }
             });
-            own.tables.push(table.map_err(InstantiateError::Table)?);
+            let mut table = table.map_err(InstantiateError::Table)?;
+            table.place = own.places.tables.take_one();
+            own.tables.push(table);
         }
         Ok(())
     }
@@ -266,8 +268,9 @@ impl Store {
             mems: mems.into(),
             tables: tables.into(),
             globals: globals.into(),
-            dropped_elems: vec![false; module.module().elems.len()].into(),
-            dropped_datas: vec![false; module.module().datas.len()].into(),
+            dropped_elems: module.template().dropped_elems(),
+            dropped_datas: module.template().dropped_datas(),
+            _place: own.places.instance,
             note: None,
         });
         // SAFETY: the context is the new instance's, and nothing runs in it yet.
@@ -296,6 +299,9 @@ impl Store {
     /// When there is no such instance.
     pub fn apply_segments(&mut self, addr: InstAddr) -> Result<(), InstantiateError> {
         let module = self.instances.get(addr).expect("made just before").module.clone();
+        if module.template().is_applied() {
+            return Ok(());
+        }
         let parsed = module.module();
         for (at, elem) in parsed.elems.iter().enumerate() {
             let elem_idx = ElemIdx(at as u32);
@@ -389,7 +395,6 @@ impl Store {
 const CHECKED: &str = "imports were checked just before";
 
 /// What an instance is made of before the store takes it: dropped whole if a part cannot be made.
-#[derive(Default)]
 struct Own {
     func_addrs: Vec<crate::addr::FuncAddr>,
     mem_addrs: Vec<crate::addr::MemAddr>,
@@ -398,18 +403,21 @@ struct Own {
     mems: Vec<MemInst>,
     tables: Vec<TableInst>,
     globals: Vec<GlobalInst>,
+    places: Places,
 }
 
-fn write_funcrefs(module: &LoadedModule, ctx: &mut VmCtx) {
-    let vmctx = ctx.as_ptr();
-    for (escape, &func) in module.module().escaping.iter().enumerate() {
-        let funcref = VmFuncRef {
-            slot: module.slot(func),
-            vmctx,
-            type_id: module.module().funcs[func.at()].id.0,
-            handle: VmFuncRef::NO_HANDLE,
-        };
-        ctx.set_funcref(module.layout(), escape as u32, funcref);
+impl Own {
+    fn with_room_for(module: &Module) -> Self {
+        Self {
+            func_addrs: Vec::with_capacity(module.imported_funcs as usize),
+            mem_addrs: Vec::with_capacity(module.mems.len()),
+            table_addrs: Vec::with_capacity(module.tables.len()),
+            global_addrs: Vec::with_capacity(module.globals.len()),
+            mems: Vec::with_capacity(module.mems.len() - module.imported_mems as usize),
+            tables: Vec::with_capacity(module.tables.len() - module.imported_tables as usize),
+            globals: Vec::with_capacity(module.globals.len() - module.imported_globals as usize),
+            places: Places::default(),
+        }
     }
 }
 
@@ -426,12 +434,20 @@ fn make_globals(module: &LoadedModule, ctx: &VmCtx, own: &mut Own) {
 }
 
 fn init_tables(module: &LoadedModule, ctx: &VmCtx, own: &mut Own) {
+    for (at, table) in own.tables.iter_mut().enumerate() {
+        init_table(table, at, module, ctx);
+    }
+}
+
+/// Writes the first elements of a new table: of own table number `at` of `module`, in the instance with context `ctx`.
+pub(crate) fn init_table(table: &mut TableInst, at: usize, module: &LoadedModule, ctx: &VmCtx) {
     let parsed = module.module();
-    for (table, decl) in own.tables.iter_mut().zip(&parsed.tables[parsed.imported_tables as usize..]) {
-        if let Some(init) = &decl.init {
-            let raw = evaluate(module, ctx, init).get_u64();
-            table.fill(0, raw, decl.ty.min);
+    let decl = &parsed.tables[parsed.imported_tables as usize + at];
+    match &decl.init {
+        Some(init) => {
+            table.fill(0, evaluate(module, ctx, init).get_u64(), decl.ty.min);
         }
+        None => table.init(module.template().elements(at, module, ctx)),
     }
 }
 

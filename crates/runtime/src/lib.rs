@@ -14,6 +14,7 @@
 mod addr;
 mod arena;
 mod limits;
+mod pooling;
 #[expect(unsafe_code, reason = "follows the funcrefs that guests hold")]
 mod reclaim;
 mod scope;
@@ -59,13 +60,15 @@ mod record;
 mod store;
 #[expect(unsafe_code, reason = "reads and writes the elements that guests see")]
 mod table;
+#[expect(unsafe_code, reason = "shares what instances start from")]
+mod template;
 #[expect(unsafe_code, reason = "the one place that turns a context offset into a record")]
 mod vm_ctx;
 
 pub use addr::{Addr, FuncAddr, GlobalAddr, Handle, HandleError, InstAddr, MemAddr, StoreId, TableAddr};
 pub use backtrace::{Backtrace, Frame};
 pub use call::{Abandon, EntryStub, TrapInfo, unwind};
-pub use code_space::{CodeSpace, LoadError, SigStubs};
+pub use code_space::{CodeSpace, LoadError, SigStubs, SpaceConfig};
 pub use func::{FuncInst, HostFunc};
 pub use global::GlobalInst;
 pub use imports::{Extern, ImportError, check_import, match_import};
@@ -74,6 +77,8 @@ pub use instantiate::InstantiateError;
 pub use limits::{GrowError, LimitError, Limiter, LimiterError, Limits, NoLimiter};
 pub use loaded::{CodeAt, LoadedModule};
 pub use memory::MemInst;
+pub use memory_pool::{MemoryPoolConfig, MemoryPoolUse};
+pub use pooling::{Pooling, PoolingLimits};
 pub use reclaim::{Owned, Reclaimed, ReleaseError};
 pub use reset::ResetError;
 pub use room::LimiterSource;

@@ -72,30 +72,50 @@ pub struct LimitError {
     limit: &'static str,
     bound: u64,
     wanted: u64,
-    is_limiters: bool,
+    of: LimitOf,
+}
+
+/// Whose limit it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum LimitOf {
+    /// [`Limits`].
+    Store,
+    /// The host's limiter.
+    Limiter,
+    /// The engine's pool.
+    Pool,
 }
 
 impl LimitError {
-    /// The name of the limit: a field of [`Limits`], or a method of the limiter.
+    /// The name of the limit: a field of [`Limits`], a method of the limiter, or a setting of the pool.
     pub fn limit(&self) -> &'static str {
         self.limit
+    }
+
+    /// Whether it is one of the engine's pool, for all its stores.
+    pub fn is_pools(&self) -> bool {
+        self.of == LimitOf::Pool
     }
 }
 
 impl fmt::Display for LimitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limit, bound, wanted, is_limiters } = self;
-        if *is_limiters {
-            return write!(
+        let Self { limit, bound, wanted, of } = self;
+        match of {
+            LimitOf::Store => write!(
                 f,
-                "{wanted} would be above the {bound} that `{limit}` of the store's limiter allows"
-            );
+                "{wanted} would be above the limit `{limit}` of {bound}; raise it for an engine with \
+                 `Config::limits`, for a store with `Store::set_limits`"
+            ),
+            LimitOf::Limiter => {
+                write!(f, "{wanted} would be above the {bound} that `{limit}` of the store's limiter allows")
+            }
+            LimitOf::Pool => write!(
+                f,
+                "{wanted} would be above the limit `{limit}` of {bound} of the engine's pool; raise it with \
+                 `PoolingAllocationConfig::{limit}`"
+            ),
         }
-        write!(
-            f,
-            "{wanted} would be above the limit `{limit}` of {bound}; raise it for an engine with \
-             `Config::limits`, for a store with `Store::set_limits`"
-        )
     }
 }
 
@@ -103,16 +123,21 @@ impl std::error::Error for LimitError {}
 
 /// `wanted` against a limit of [`Limits`].
 pub(crate) fn within(limit: &'static str, bound: u64, wanted: u64) -> Result<(), LimitError> {
-    check(limit, bound, wanted, false)
+    check(limit, bound, wanted, LimitOf::Store)
 }
 
 /// `wanted` against a count of the limiter's.
 pub(crate) fn within_limiter(limit: &'static str, bound: usize, wanted: u64) -> Result<(), LimitError> {
-    check(limit, bound as u64, wanted, true)
+    check(limit, bound as u64, wanted, LimitOf::Limiter)
 }
 
-fn check(limit: &'static str, bound: u64, wanted: u64, is_limiters: bool) -> Result<(), LimitError> {
-    if wanted <= bound { Ok(()) } else { Err(LimitError { limit, bound, wanted, is_limiters }) }
+/// `wanted` against a limit of the engine's pool.
+pub(crate) fn within_pool(limit: &'static str, bound: u64, wanted: u64) -> Result<(), LimitError> {
+    check(limit, bound, wanted, LimitOf::Pool)
+}
+
+fn check(limit: &'static str, bound: u64, wanted: u64, of: LimitOf) -> Result<(), LimitError> {
+    if wanted <= bound { Ok(()) } else { Err(LimitError { limit, bound, wanted, of }) }
 }
 
 /// An error of a limiter's own, for the embedding API to name.

@@ -11,10 +11,11 @@
 
 use crate::code_space::{CodeSpace, LoadError};
 use crate::image::{MemImage, images};
+use crate::template::Template;
 use crate::tiers::Tiers;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use tenure_abi::CtxLayout;
 use tenure_abi::vm::CodeSlot;
 use tenure_code::{Cell, CodeImage, CompiledFunc, FuncMeta, Reloc, Tier, Tunables};
@@ -36,7 +37,9 @@ pub struct LoadedModule {
     image: CodeImage,
     type_ids: Box<[u32]>,
     /// Initial contents of the own memories, when they are known.
-    images: Option<Box<[Arc<MemImage>]>>,
+    images: Option<Box<[Option<Arc<MemImage>>]>>,
+    /// What instances start from, once one was made.
+    template: OnceLock<Template>,
     space: Arc<CodeSpace>,
     code_at: usize,
     slots_at: usize,
@@ -157,7 +160,7 @@ impl LoadedModule {
         };
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let type_ids = module.types.iter().map(|id| id.0).collect();
-        let images = images(&module);
+        let images = images(&module, space.memories());
         let space = space.clone();
         Ok(Self {
             id,
@@ -167,6 +170,7 @@ impl LoadedModule {
             image,
             type_ids,
             images,
+            template: OnceLock::new(),
             space,
             code_at,
             slots_at,
@@ -303,8 +307,13 @@ impl LoadedModule {
     }
 
     /// The initial contents of its own memories, in order, when they are known before instantiation.
-    pub(crate) fn images(&self) -> Option<&[Arc<MemImage>]> {
+    pub(crate) fn images(&self) -> Option<&[Option<Arc<MemImage>>]> {
         self.images.as_deref()
+    }
+
+    /// What instances start from.
+    pub(crate) fn template(&self) -> &Template {
+        self.template.get_or_init(|| Template::new(self))
     }
 
     pub(crate) fn type_ids(&self) -> *const u32 {

@@ -3,7 +3,8 @@
 use crate::addr::InstAddr;
 use crate::image::MemImage;
 use crate::limits::GrowError;
-use crate::memory_pool::{Content, MemoryPool, Shape, Slot};
+use crate::memory_pool::{MemoryPool, Shape, Slot};
+use crate::pooling::Place;
 use crate::record::Record;
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -15,6 +16,9 @@ use tenure_code::MemoryPlan;
 use tenure_sys::page_size;
 use tenure_types::MemType;
 
+/// A memory without a guard is made accessible whole up to this size.
+const COMMITTED_WHOLE: usize = 64 << 20;
+
 /// A memory.
 ///
 /// ```text
@@ -25,12 +29,16 @@ pub struct MemInst {
     ty: MemType,
     plan: MemoryPlan,
     slot: ManuallyDrop<Slot>,
+    /// What it started as, if not as zeros.
+    image: Option<Arc<MemImage>>,
     /// What was committed when it was made.
     first_committed: usize,
     pool: Arc<MemoryPool>,
     record: Record<VmMem>,
     /// The instance in whose context the record lies.
     pub(crate) home: Option<InstAddr>,
+    /// Its place among those that the engine's pool allows.
+    pub(crate) place: Place,
     /// How often the store had entered a guest when it was made.
     made_at: u64,
     /// Whether the host may have written to it.
@@ -44,8 +52,8 @@ pub(crate) struct NewMemory<'a> {
     pub ty: MemType,
     pub plan: MemoryPlan,
     pub pool: &'a Arc<MemoryPool>,
-    /// Its initial content, and the module that has the bytes.
-    pub image: Option<(&'a Arc<MemImage>, &'a [u8])>,
+    /// Its initial content, if that is not zeros.
+    pub image: Option<&'a Arc<MemImage>>,
     /// How often the store has entered a guest.
     pub entries: u64,
 }
@@ -60,10 +68,7 @@ impl MemInst {
         let NewMemory { ty, plan, pool, image, entries } = new;
         let bytes = ty.min.checked_mul(ty.page_size()).and_then(|bytes| usize::try_from(bytes).ok());
         let bytes = bytes.filter(|&bytes| bytes as u64 <= ty.max_bytes()).ok_or(GrowError::Limit)?;
-        let mut slot =
-            pool.take(shape(&plan, bytes)?, image.map(|(image, _)| image)).map_err(GrowError::Os)?;
-        let (image, module) = image.unzip();
-        slot.prepare(image, module.unwrap_or_default()).map_err(GrowError::Os)?;
+        let slot = pool.take(shape(&plan, bytes)?, image.map(|image| &**image)).map_err(GrowError::Os)?;
         let vm = VmMem { base: slot.pages.base(), bytes };
         let record = match at {
             // SAFETY: the caller vouches for `at`.
@@ -75,9 +80,11 @@ impl MemInst {
             plan,
             first_committed: slot.shape.committed,
             slot: ManuallyDrop::new(slot),
+            image: image.cloned(),
             pool: pool.clone(),
             record,
             home: None,
+            place: Place::default(),
             made_at: entries,
             written: AtomicBool::new(false),
             untouched: false,
@@ -95,6 +102,7 @@ impl MemInst {
         let vm = fresh.record.get();
         std::mem::swap(&mut self.record, &mut fresh.record);
         fresh.home = self.home;
+        std::mem::swap(&mut self.place, &mut fresh.place);
         std::mem::swap(self, &mut fresh);
         self.record.set(vm);
     }
@@ -206,19 +214,21 @@ impl MemInst {
         let usable = self.slot.pages.len() as u64 - self.plan.guard.min(self.slot.pages.len() as u64);
         let to = bytes.next_multiple_of(page_size());
         if bytes as u64 <= usable {
-            let from = old_bytes.next_multiple_of(page_size());
-            self.slot.pages.commit(from, to - from).map_err(GrowError::Os)?;
-            self.slot.shape.committed = to;
+            let from = self.slot.shape.committed;
+            if to > from {
+                self.slot.pages.commit(from, to - from).map_err(GrowError::Os)?;
+                self.slot.shape.committed = to;
+            }
         } else if self.plan.may_move {
             let shape = moving_shape(&self.plan, bytes)?;
-            let mut moved = self.pool.take(shape, None).map_err(GrowError::Os)?;
-            moved.prepare(None, &[]).map_err(GrowError::Os)?;
+            let moved = self.pool.take(shape, None).map_err(GrowError::Os)?;
             // SAFETY: both are committed for `old_bytes` and apart from each other.
             unsafe { std::ptr::copy_nonoverlapping(self.base(), moved.pages.base(), old_bytes) };
-            moved.content = Content::Unknown;
-            self.first_committed = moved.shape.committed;
+            // What was copied does not make the new slot one that nothing was written to.
+            *self.written.get_mut() = true;
+            let committed = std::mem::replace(&mut self.first_committed, moved.shape.committed);
             let left = std::mem::replace(&mut *self.slot, moved);
-            self.pool.give(Slot { content: Content::Unknown, ..left });
+            self.pool.give(left, committed, self.image.take().as_deref(), false);
         } else {
             return Err(GrowError::Limit);
         }
@@ -232,36 +242,31 @@ fn shape(plan: &MemoryPlan, bytes: usize) -> Result<Shape, GrowError> {
     if bytes as u64 > plan.reserved {
         return moving_shape(plan, bytes);
     }
-    shape_of(plan.reserved, plan.guard, bytes)
+    shape_of(plan, plan.reserved, bytes)
 }
 
 /// Address space for `bytes` beyond the plan's reservation, with room to grow by half.
 fn moving_shape(plan: &MemoryPlan, bytes: usize) -> Result<Shape, GrowError> {
-    shape_of((bytes as u64).saturating_add(bytes as u64 / 2), plan.guard, bytes)
+    shape_of(plan, (bytes as u64).saturating_add(bytes as u64 / 2), bytes)
 }
 
-fn shape_of(reserved: u64, guard: u64, bytes: usize) -> Result<Shape, GrowError> {
+fn shape_of(plan: &MemoryPlan, reserved: u64, bytes: usize) -> Result<Shape, GrowError> {
     let page = page_size() as u64;
-    let total = reserved.checked_next_multiple_of(page).and_then(|reserved| reserved.checked_add(guard));
+    let total = reserved.checked_next_multiple_of(page).and_then(|reserved| reserved.checked_add(plan.guard));
     let total = total.and_then(|total| usize::try_from(total).ok()).ok_or(GrowError::Limit)?;
+    // Where code checks every access itself nothing needs to fault, and growing needs no system call.
+    let is_checked = plan.guard == 0 && plan.reserved <= u64::from(u32::MAX);
+    if is_checked && total <= COMMITTED_WHOLE {
+        return Ok(Shape { reserved: total, committed: total });
+    }
     Ok(Shape { reserved: total, committed: bytes.next_multiple_of(page_size()) })
 }
 
 impl Drop for MemInst {
     fn drop(&mut self) {
         // SAFETY: taken once, here; nothing uses the slot afterwards.
-        let mut slot = unsafe { ManuallyDrop::take(&mut self.slot) };
-        if !self.untouched {
-            slot.content = Content::Unknown;
-        }
-        let grown = slot.shape.committed - self.first_committed;
-        if grown > 0 {
-            if slot.pages.decommit(self.first_committed, grown).is_err() {
-                return;
-            }
-            slot.shape.committed = self.first_committed;
-        }
-        self.pool.give(slot);
+        let slot = unsafe { ManuallyDrop::take(&mut self.slot) };
+        self.pool.give(slot, self.first_committed, self.image.as_deref(), self.untouched);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::addr::{Handle, HandleError, InstAddr};
 use crate::const_eval::evaluate;
 use crate::instance::ModuleInst;
-use crate::instantiate::InstantiateError;
+use crate::instantiate::{InstantiateError, init_table};
 use crate::limits::GrowError;
 use crate::memory::{MemInst, NewMemory};
 use crate::store::Store;
@@ -85,7 +85,7 @@ impl Store {
                 ty: *ty,
                 plan: module.tunables().memory_plan(ty),
                 pool: self.space().memories(),
-                image: module.images().map(|images| (&images[place], &*parsed.bytes)),
+                image: module.images().unwrap_or_default().get(place).and_then(Option::as_ref),
                 entries: self.entries,
             };
             mems.push(MemInst::of_its_own(new).map_err(ResetError::Memory)?);
@@ -112,16 +112,13 @@ impl Store {
             let value = evaluate(&module, ctx, init);
             self.globals.get_mut(addr).expect(OWN).set(value);
         }
-        for (&addr, decl) in own_tables.iter().zip(&parsed.tables[first_table..]) {
-            if let Some(init) = &decl.init {
-                let ctx = &self.instances.get(instance.addr).expect(OWN).ctx;
-                let raw = evaluate(&module, ctx, init).get_u64();
-                self.tables.get_mut(addr).expect(OWN).fill(0, raw, decl.ty.min);
-            }
+        for (at, &addr) in own_tables.iter().enumerate() {
+            let ctx = &self.instances.get(instance.addr).expect(OWN).ctx;
+            init_table(self.tables.get_mut(addr).expect(OWN), at, &module, ctx);
         }
         let inst = self.instances.get_mut(instance.addr).expect(OWN);
-        inst.dropped_elems.fill(false);
-        inst.dropped_datas.fill(false);
+        inst.dropped_elems = module.template().dropped_elems();
+        inst.dropped_datas = module.template().dropped_datas();
         self.apply_segments(instance.addr).map_err(ResetError::Segment)
     }
 

@@ -4,6 +4,7 @@ use crate::addr::{Handle, MemAddr, TableAddr};
 use crate::imports::Extern;
 use crate::limits::{
     GrowError, LimitError, Limiter, LimiterError, Limits, NoLimiter, permitted, within, within_limiter,
+    within_pool,
 };
 use crate::memory::{MemInst, NewMemory};
 use crate::reclaim::Owned;
@@ -105,6 +106,11 @@ impl Store {
                 within(name, bound, live as u64 + wanted)?;
                 within_limiter(name, limiters, live as u64 + wanted)?;
             }
+        }
+        if wanted.instances > 0
+            && let Some(pooling) = self.space().pooling()
+        {
+            pooling.check_room(wanted.memories, wanted.tables)?;
         }
         let (bytes, elements) = (self.held.memory_bytes, self.held.table_elements);
         let sums = [
@@ -238,7 +244,7 @@ impl Store {
         let bytes = ty.min.checked_mul(ty.page_size()).and_then(|bytes| usize::try_from(bytes).ok());
         let bytes = bytes.ok_or(GrowError::Limit)?;
         permitted(limiter.memory_growing(0, bytes, MemInst::maximum(ty)))?;
-        let room = within("memory_bytes", self.limits.memory_bytes, bytes as u64);
+        let room = self.check_memory(bytes);
         told_memory(limiter, room.map_err(GrowError::from).and_then(|()| make()))
     }
 
@@ -251,8 +257,24 @@ impl Store {
     ) -> Result<TableInst, GrowError> {
         let len = usize::try_from(ty.min).map_err(|_| GrowError::Limit)?;
         permitted(limiter.table_growing(0, len, table_maximum(ty)))?;
-        let room = within("table_elements", self.limits.table_elements, ty.min);
+        let room = self.check_table(len);
         told_table(limiter, room.map_err(GrowError::from).and_then(|()| make()))
+    }
+
+    /// Whether one memory may have so many bytes.
+    fn check_memory(&self, bytes: usize) -> Result<(), LimitError> {
+        if let Some(pooling) = self.space().pooling() {
+            within_pool("max_memory_size", pooling.limits().max_memory_size, bytes as u64)?;
+        }
+        within("memory_bytes", self.limits.memory_bytes, bytes as u64)
+    }
+
+    /// Whether one table may have so many elements.
+    fn check_table(&self, elements: usize) -> Result<(), LimitError> {
+        if let Some(pooling) = self.space().pooling() {
+            within_pool("table_elements", pooling.limits().table_elements, elements as u64)?;
+        }
+        within("table_elements", self.limits.table_elements, elements as u64)
     }
 }
 
@@ -271,7 +293,7 @@ impl Store {
         delta: u64,
         limiter: &mut dyn Limiter,
     ) -> Result<u64, GrowError> {
-        let inst = self.mems.get_mut(mem).expect("the caller has looked the memory up");
+        let inst = self.mems.get(mem).expect(LOOKED_UP);
         let (size, current) = (inst.size(), inst.bytes());
         if delta == 0 {
             return Ok(size);
@@ -282,8 +304,10 @@ impl Store {
         permitted(limiter.memory_growing(current, desired, MemInst::maximum(inst.ty())))?;
         let before = inst.weight();
         let total = (self.held.memory_bytes - current).saturating_add(desired);
-        let room = within("memory_bytes", self.limits.memory_bytes, desired as u64)
+        let room = self
+            .check_memory(desired)
             .and_then(|()| within("total_memory_bytes", self.limits.total_memory_bytes, total as u64));
+        let inst = self.mems.get_mut(mem).expect(LOOKED_UP);
         let grown = room.map_err(GrowError::from).and_then(|()| inst.grow(delta));
         let after = inst.weight();
         self.held -= before;
@@ -305,7 +329,7 @@ impl Store {
         init: u64,
         limiter: &mut dyn Limiter,
     ) -> Result<u64, GrowError> {
-        let inst = self.tables.get_mut(table).expect("the caller has looked the table up");
+        let inst = self.tables.get(table).expect(LOOKED_UP);
         let size = inst.size();
         if delta == 0 {
             return Ok(size);
@@ -317,8 +341,10 @@ impl Store {
         permitted(limiter.table_growing(size as usize, desired, table_maximum(inst.ty())))?;
         let before = inst.weight();
         let total = (self.held.table_elements as u64 - size).saturating_add(desired as u64);
-        let room = within("table_elements", self.limits.table_elements, desired as u64)
+        let room = self
+            .check_table(desired)
             .and_then(|()| within("total_table_elements", self.limits.total_table_elements, total));
+        let inst = self.tables.get_mut(table).expect(LOOKED_UP);
         let grown = room.map_err(GrowError::from).and_then(|()| inst.grow(delta, init));
         let after = inst.weight();
         self.held -= before;
@@ -326,6 +352,8 @@ impl Store {
         told_table(limiter, grown)
     }
 }
+
+const LOOKED_UP: &str = "the caller has looked it up";
 
 fn table_maximum(ty: &TableType) -> Option<usize> {
     ty.max.map(|max| usize::try_from(max).unwrap_or(usize::MAX))

@@ -2,6 +2,7 @@
 
 use crate::addr::InstAddr;
 use crate::limits::GrowError;
+use crate::pooling::Place;
 use crate::reclaim::{Holder, Work};
 use crate::record::Record;
 use std::alloc::Layout;
@@ -19,6 +20,8 @@ pub struct TableInst {
     record: Record<VmTable>,
     /// The instance in whose context the record lies.
     pub(crate) home: Option<InstAddr>,
+    /// Its place among those that the engine's pool allows.
+    pub(crate) place: Place,
 }
 
 impl TableInst {
@@ -35,7 +38,13 @@ impl TableInst {
             Some(at) => unsafe { Record::in_context(at, vm) },
             None => Record::boxed(vm),
         };
-        Ok(Self { ty, elements, record, home: None })
+        Ok(Self { ty, elements, record, home: None, place: Place::default() })
+    }
+
+    /// Writes elements from the first on; the table has room for all.
+    pub(crate) fn init(&mut self, elements: impl ExactSizeIterator<Item = u64>) {
+        assert!(elements.len() <= self.len());
+        elements.enumerate().for_each(|(at, raw)| self.elements.set(at, raw));
     }
 
     /// A table whose record is in an allocation of its own.
@@ -49,6 +58,7 @@ impl TableInst {
         let vm = fresh.record.get();
         std::mem::swap(&mut self.record, &mut fresh.record);
         fresh.home = self.home;
+        std::mem::swap(&mut self.place, &mut fresh.place);
         std::mem::swap(self, &mut fresh);
         self.record.set(vm);
     }
@@ -158,7 +168,7 @@ impl TableInst {
 
 impl Holder for TableInst {
     fn trace(&self, work: &mut Work) {
-        let Self { ty, elements, record: _, home: _ } = self;
+        let Self { ty, elements, record: _, home: _, place: _ } = self;
         for at in 0..self.len() {
             work.reference(ty.element.heap, elements.get(at));
         }

@@ -27,6 +27,32 @@ impl VmCtx {
         Self { block, layout: size }
     }
 
+    /// A copy, starting with `header`, whose own funcrefs name the copy as their context.
+    ///
+    /// # Safety
+    /// No other thread writes to `self`, which was laid out by `layout`.
+    pub unsafe fn copy(&self, layout: &CtxLayout, header: VmCtxHeader) -> Self {
+        // SAFETY: the size is at least the header's.
+        let block = unsafe { std::alloc::alloc(self.layout) };
+        let Some(block) = NonNull::new(block) else { std::alloc::handle_alloc_error(self.layout) };
+        // SAFETY: both blocks have this layout, and the new one is apart from every other; nobody writes to `self`.
+        unsafe { block.copy_from_nonoverlapping(self.block, self.layout.size()) };
+        // SAFETY: the block is large enough and 16-aligned.
+        unsafe { block.cast::<VmCtxHeader>().write(header) };
+        let copy = Self { block, layout: self.layout };
+        let count = layout.shape().escaping_funcs;
+        if count > 0 {
+            // The first and the last are inside the block; so are those between.
+            let first = copy.own_funcref(layout, 0);
+            copy.own_funcref(layout, count - 1);
+            for at in 0..count as usize {
+                // SAFETY: a funcref inside the block, which is the copy's own.
+                unsafe { (*first.as_ptr().add(at)).vmctx = copy.as_ptr() };
+            }
+        }
+        copy
+    }
+
     /// Bytes of the block.
     pub fn size(&self) -> usize {
         self.layout.size()

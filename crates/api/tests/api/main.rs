@@ -14,6 +14,7 @@ mod linker;
 mod memory;
 mod reclaim;
 mod snapshot;
+mod pool;
 mod table;
 mod traps;
 mod values;

@@ -51,7 +51,11 @@ impl PageScan {
     }
 
     /// Gives `each` the written parts of `pages`, addresses, until it says no; whether it never did.
-    pub fn written(&self, pages: Range<usize>, mut each: impl FnMut(Range<usize>) -> bool) -> io::Result<bool> {
+    pub fn written(
+        &self,
+        pages: Range<usize>,
+        mut each: impl FnMut(Range<usize>) -> bool,
+    ) -> io::Result<bool> {
         let mut regions = [Region::default(); 64];
         let mut at = pages.start as u64;
         while at < pages.end as u64 {

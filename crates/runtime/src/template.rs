@@ -1,0 +1,147 @@
+//! What instances of a module start from: made once, copied for each.
+
+use crate::image::constant;
+use crate::loaded::LoadedModule;
+use crate::vm_ctx::VmCtx;
+use tenure_abi::vm::{VmCtxHeader, VmFuncRef};
+use tenure_module::{ConstOp, DataMode, ElemItems, ElemMode, Module};
+use tenure_types::{FuncIdx, TableIdx};
+
+/// A context with funcrefs, the elements of tables, and which segments are used up.
+pub(crate) struct Template {
+    ctx: VmCtx,
+    tables: Option<Box<[Box<[Element]>]>>,
+    dropped_elems: Box<[bool]>,
+    dropped_datas: Box<[bool]>,
+}
+
+// SAFETY: the context is the template's own, of no store; nobody writes to it once it is made.
+unsafe impl Send for Template {}
+// SAFETY: as above: it is only read.
+unsafe impl Sync for Template {}
+
+/// An element of a table before there is an instance.
+#[derive(Clone, Copy)]
+enum Element {
+    Null,
+    /// The funcref at this offset of the context.
+    Own(u32),
+    Imported(FuncIdx),
+}
+
+impl Template {
+    pub fn new(module: &LoadedModule) -> Self {
+        let (parsed, layout) = (module.module(), module.layout());
+        let header = VmCtxHeader {
+            store: std::ptr::null_mut(),
+            builtins: std::ptr::null(),
+            type_ids: std::ptr::null(),
+            instance: 0,
+        };
+        let mut ctx = VmCtx::new(layout, header);
+        for (escape, &func) in parsed.escaping.iter().enumerate() {
+            let funcref = VmFuncRef {
+                slot: module.slot(func),
+                vmctx: std::ptr::null_mut(),
+                type_id: parsed.funcs[func.at()].id.0,
+                handle: VmFuncRef::NO_HANDLE,
+            };
+            ctx.set_funcref(layout, escape as u32, funcref);
+        }
+        // Memories that have their data when they are made, and tables that have their elements, leave nothing
+        // to apply.
+        let tables = module.images().and_then(|_| tables(module));
+        let is_applied = tables.is_some();
+        let dropped_elems = parsed.elems.iter().map(|elem| is_applied && elem.mode != ElemMode::Passive);
+        let dropped_datas =
+            parsed.datas.iter().map(|data| is_applied && matches!(data.mode, DataMode::Active { .. }));
+        Self { ctx, dropped_elems: dropped_elems.collect(), dropped_datas: dropped_datas.collect(), tables }
+    }
+
+    /// Whether an instance that is made has its active segments applied.
+    pub fn is_applied(&self) -> bool {
+        self.tables.is_some()
+    }
+
+    /// A context for an instance of `module`, whose template this is.
+    pub fn new_ctx(&self, module: &LoadedModule, header: VmCtxHeader) -> VmCtx {
+        // SAFETY: nobody writes to the template's context, which has this layout.
+        unsafe { self.ctx.copy(module.layout(), header) }
+    }
+
+    /// The first elements of own table number `at`, raw, in the instance with context `ctx`; none when segments
+    /// are to be applied. Imports are filled in.
+    pub fn elements(
+        &self,
+        at: usize,
+        module: &LoadedModule,
+        ctx: &VmCtx,
+    ) -> impl ExactSizeIterator<Item = u64> {
+        let elements = self.tables.as_ref().and_then(|tables| tables.get(at)).map_or(&[][..], |table| table);
+        let start = ctx.as_ptr().expose_provenance() as u64;
+        elements.iter().map(move |element| match *element {
+            Element::Null => 0,
+            Element::Own(offset) => start + u64::from(offset),
+            Element::Imported(func) => {
+                ctx.imported_funcref(module.layout(), func).as_ptr().expose_provenance() as u64
+            }
+        })
+    }
+
+    /// Element segments that are dropped when the instance is made.
+    pub fn dropped_elems(&self) -> Box<[bool]> {
+        self.dropped_elems.clone()
+    }
+
+    /// Data segments that are dropped when the instance is made.
+    pub fn dropped_datas(&self) -> Box<[bool]> {
+        self.dropped_datas.clone()
+    }
+}
+
+/// The first elements of each own table, when all are known; [`LoadedModule::images`] has checked where segments go.
+fn tables(module: &LoadedModule) -> Option<Box<[Box<[Element]>]>> {
+    let parsed = module.module();
+    let own = parsed.imported_tables as usize..parsed.tables.len();
+    if parsed.tables[own.clone()].iter().any(|table| table.init.is_some()) {
+        return None;
+    }
+    let mut tables: Vec<Vec<Element>> = own.map(|_| Vec::new()).collect();
+    for elem in &parsed.elems {
+        let ElemMode::Active { table, offset } = &elem.mode else { continue };
+        let start = constant(offset, parsed.table_type(*table).is_64)?;
+        let elements = elements(module, &elem.items)?;
+        let table = tables.get_mut(own_table(parsed, *table)?)?;
+        let (start, end) = (usize::try_from(start).ok()?, usize::try_from(start).ok()? + elements.len());
+        if table.len() < end {
+            table.resize(end, Element::Null);
+        }
+        table[start..end].copy_from_slice(&elements);
+    }
+    Some(tables.into_iter().map(Vec::into_boxed_slice).collect())
+}
+
+fn own_table(module: &Module, table: TableIdx) -> Option<usize> {
+    Some(table.0.checked_sub(module.imported_tables)? as usize)
+}
+
+fn elements(module: &LoadedModule, items: &ElemItems) -> Option<Vec<Element>> {
+    match items {
+        ElemItems::Funcs(funcs) => Some(funcs.iter().map(|&func| element(module, func)).collect()),
+        ElemItems::Exprs(exprs) => {
+            let known = exprs.iter().map(|expr| match expr.ops() {
+                [ConstOp::RefNull(_)] => Some(Element::Null),
+                [ConstOp::RefFunc(func)] => Some(element(module, *func)),
+                _ => None,
+            });
+            known.collect()
+        }
+    }
+}
+
+fn element(module: &LoadedModule, func: FuncIdx) -> Element {
+    match module.module().funcs[func.at()].escape {
+        Some(escape) => Element::Own(module.layout().funcref(escape) as u32),
+        None => Element::Imported(func),
+    }
+}
