@@ -15,4 +15,5 @@ pages! {
     traps = "../../../docs/guide/traps.md";
     limits = "../../../docs/guide/limits.md";
     interruption = "../../../docs/guide/interruption.md";
+    instances = "../../../docs/guide/instances.md";
 }
