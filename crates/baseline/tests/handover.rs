@@ -1,10 +1,12 @@
 //! Loops that hand over to the optimizing tier do the same as those that do not.
 
 mod support;
+#[path = "../../../tests/loops/programs.rs"]
+mod programs;
 
 use std::sync::Arc;
 use support::generate::{Options, generate};
-use support::handover::{Tiered, When};
+use support::handover::{Code, When};
 use support::operators::lattice;
 use support::{Instance, Outcome, Random, instantiate};
 use tenure_baseline::BaselineCompiler;
@@ -30,32 +32,38 @@ fn give_fuel(instance: &mut Instance, fuel: u64) {
 }
 
 /// Calls `run` of the module in text with each of `args`: at every loop, hands over at the first, second, … arrival,
-/// up to the last or `most`; each time in an instance of its own.
-fn sweep(text: &str, args: &[u128], most: u64) -> u64 {
-    let bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
+/// up to the last or `most`; each time in an instance of its own. How often anything was handed over.
+fn sweep(name: &str, text: &str, args: &[i64], most: u64) -> u64 {
+    let bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
     let mut total = 0;
-    for compiler in [BaselineCompiler::new(), BaselineCompiler::with_few_registers()] {
-        let checked = Tunables { epochs: true, signals: false, ..canonical() };
-        // With fuel for all of it and for a part.
-        for (tunables, fuel) in [(canonical(), 0), (checked, 0), (counting(), u64::MAX), (counting(), 30)] {
+    let checked = Tunables { epochs: true, signals: false, ..canonical() };
+    // With fuel for all of it and for a part.
+    let ways =
+        [(false, canonical(), 0), (true, checked, 0), (true, counting(), u64::MAX), (false, counting(), 30)];
+    for (few_registers, tunables, fuel) in ways {
+        let compiler =
+            if few_registers { BaselineCompiler::with_few_registers() } else { BaselineCompiler::new() };
+        let code = Code::new(&compiler, &bytes, &tunables);
+        for &arg in args {
+            let args = [u128::from(arg.cast_unsigned())];
             let mut expected = instantiate(&bytes, &|_| Tier::Optimizing, &tunables).expect("nothing traps");
             give_fuel(&mut expected, fuel);
-            let outcome = expected.call("run", args);
+            let outcome = expected.call("run", &args);
             let expected = (outcome, state(&mut expected));
-            let tiered = || Tiered::new(&compiler, &bytes, &tunables).expect("nothing traps");
             let mut check = |when: When, what: &str| {
-                let mut tiered = tiered();
+                let mut tiered = code.instantiate().expect("nothing traps");
                 give_fuel(&mut tiered.instance, fuel);
-                let (outcome, handovers) = tiered.call("run", args, when);
+                let (outcome, handovers) = tiered.call("run", &args, when);
                 let found = (outcome, state(&mut tiered.instance));
-                assert!(found == expected, "{what}: {:x?} and not {:x?}\n{text}", found.0, expected.0);
+                let (values, wanted) = (&found.0, &expected.0);
+                assert!(found == expected, "{name}, {arg}, {what}: {values:x?} and not {wanted:x?}\n{text}");
                 total += handovers;
                 handovers
             };
             check(Box::new(|_, _| false), "never");
             check(Box::new(|_, _| true), "always");
             check(Box::new(|_, before| before % 2 == 1), "every second time");
-            for at in tiered().loops() {
+            for at in code.loops() {
                 for arrival in 0..most {
                     let when = move |found, before| found == at && before == arrival;
                     if check(Box::new(when), &format!("loop {at:?} at arrival {arrival}")) == 0 {
@@ -71,6 +79,7 @@ fn sweep(text: &str, args: &[u128], most: u64) -> u64 {
 #[test]
 fn a_loop() {
     let handovers = sweep(
+        "a loop",
         r#"(module (func (export "run") (param i32) (result i32) (local $sum i32)
             (loop $again
                 (local.set $sum (i32.add (i32.mul (local.get $sum) (i32.const 3)) (local.get 0)))
@@ -85,6 +94,7 @@ fn a_loop() {
 #[test]
 fn a_nest_of_loops_with_operands_below_each() {
     sweep(
+        "operands below",
         r#"(module (func (export "run") (param $n i32) (result i64)
               (local $i i32) (local $j i32) (local $k i32) (local $sum i64) (local $f f64)
             (i64.const 1000000)
@@ -119,6 +129,7 @@ fn a_nest_of_loops_with_operands_below_each() {
 #[test]
 fn loops_in_both_arms_and_values_across_labels() {
     sweep(
+        "both arms",
         r#"(module (type $two (func (param i32 i64) (result i64 i32)))
           (func (export "run") (param $n i32) (result i64) (local $i i32) (local $t i64)
             (loop $again
@@ -134,7 +145,6 @@ fn loops_in_both_arms_and_values_across_labels() {
                             (local.set $i)
                             (local.get $t) (local.get $i)))
                     (else
-                        (br_if 1 (i32.gt_u (local.get $i) (i32.const 40)) )
                         (drop)
                         (local.set $t (i64.const 9))
                         (loop $m (param i32) (result i32)
@@ -147,12 +157,21 @@ fn loops_in_both_arms_and_values_across_labels() {
                 (local.set $t (i64.add (local.get $t)))
                 (local.set $i (i32.add (local.get $i) (i32.const 1)))
                 (br_if $again (i32.lt_u (local.get $i) (local.get $n))))
-            (local.get $t)))"#
-            .replace("(br_if 1 (i32.gt_u (local.get $i) (i32.const 40)) )", "")
-            .as_str(),
+            (local.get $t)))"#,
         &[60],
         64,
     );
+}
+
+#[test]
+fn every_arrival_at_every_loop() {
+    let all = programs::programs();
+    assert!(all.len() >= 200, "{}", all.len());
+    let mut handovers = 0;
+    for program in all {
+        handovers += sweep(&program.name, &program.text, program.args, 64);
+    }
+    assert!(handovers > 10_000, "{handovers}");
 }
 
 #[test]
@@ -185,7 +204,7 @@ fn run(first: u64, count: u64, options: Options, tunables: &Tunables) {
         let mut reference =
             instantiate(&module.bytes, &|_| Tier::Optimizing, tunables).expect("nothing traps");
         let compiler = &compilers[seed as usize % 2];
-        let mut tiered = Tiered::new(compiler, &module.bytes, tunables).expect("nothing traps");
+        let mut tiered = Code::new(compiler, &module.bytes, tunables).instantiate().expect("nothing traps");
         let mut random = Random(seed ^ 0x1234);
         for (at, (params, _)) in module.types.iter().enumerate() {
             for often in [1, 2, 7] {

@@ -103,6 +103,15 @@ pub trait Compiler: Send + Sync {
     /// [`CompileError::Invalid`] when the body is not valid; the others say what is not possible.
     fn compile(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError>;
 
+    /// As [`Compiler::compile`], for a function that has code already: refuses what would take out of proportion
+    /// to its size to make good code of.
+    ///
+    /// # Errors
+    /// [`CompileError::TooLarge`] for what is refused; else as [`Compiler::compile`].
+    fn compile_well(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError> {
+        self.compile(unit, body)
+    }
+
     /// Compiles the code that takes over from a frame of the baseline tier at the start of a loop: a function
     /// of type `(frame pointer: i64) -> the function's results`, which loads what it needs from the frame's
     /// homes and goes on to the end of the function.

@@ -3,7 +3,7 @@
 //! The runtime has no part in it: budgets are taken for spent at each arrival, by code that is made to jump, and
 //! the code that takes over lies in the same image, as functions behind those of the module.
 
-use super::{Instance, Outcome, baseline_refused, features, finish_instance};
+use super::{Instance, Outcome, baseline_refused, features, instantiate_loaded, load};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tenure_baseline::BaselineCompiler;
 use tenure_code::{Cell, CodeImage, CompileUnit, CompiledFunc, Compiler, LoopEntry, Tunables};
 use tenure_module::{FuncDecl, Module};
 use tenure_optimizing::OptimizingCompiler;
-use tenure_runtime::Extern;
+use tenure_runtime::{Extern, LoadedModule};
 use tenure_types::{ExternIdx, FuncIdx, Trap, TypeRegistry};
 
 /// A loop: the function, and the loop's place in it.
@@ -50,12 +50,21 @@ extern "sysv64" fn spent(_vmctx: usize, func: u32, place: u32) -> usize {
     })
 }
 
-/// An instance that can hand over at every loop.
+/// A module that can hand over at every loop.
+pub struct Code {
+    loaded: Arc<LoadedModule>,
+    types: Arc<TypeRegistry>,
+    takers: Arc<HashMap<Loop, usize>>,
+    /// By function behind the module's own: the function for which it takes over.
+    owners: Arc<HashMap<u32, u32>>,
+    refused: Vec<String>,
+}
+
+/// An instance of one.
 pub struct Tiered {
     pub instance: Instance,
     takers: Arc<HashMap<Loop, usize>>,
-    /// By function behind the module's own: the function for which it takes over.
-    owners: HashMap<u32, u32>,
+    owners: Arc<HashMap<u32, u32>>,
     builtins: Box<[usize]>,
 }
 
@@ -86,8 +95,8 @@ fn always_spent(func: &mut CompiledFunc) {
     });
 }
 
-impl Tiered {
-    pub fn new(compiler: &BaselineCompiler, bytes: &[u8], tunables: &Tunables) -> Result<Self, Trap> {
+impl Code {
+    pub fn new(compiler: &BaselineCompiler, bytes: &[u8], tunables: &Tunables) -> Self {
         let tunables = Tunables { tiering: true, ..tunables.clone() };
         let bytes: Arc<[u8]> = bytes.into();
         let types = Arc::new(TypeRegistry::default());
@@ -143,15 +152,31 @@ impl Tiered {
         let image = CodeImage::link(funcs).expect("the code is small");
         let defined = (first_taker - imported) as usize;
         let starts: Vec<usize> = image.funcs[defined..].iter().map(|range| range.start as usize).collect();
-        let instance = finish_instance(module, layout, image, &types, &tunables, refused)?;
-        let base = instance.loaded.text_start();
+        let loaded = load(module, layout, image, &tunables);
+        let base = loaded.text_start();
         let takers =
             of_loops.into_iter().zip(starts).map(|(of_loop, start)| (of_loop, base + start)).collect();
-        let mut this = Self { instance, takers: Arc::new(takers), owners, builtins: Box::default() };
+        Self { loaded, types, takers: Arc::new(takers), owners: Arc::new(owners), refused }
+    }
+
+    /// How many loops can hand over.
+    pub fn loops(&self) -> Vec<Loop> {
+        let mut loops: Vec<Loop> = self.takers.keys().copied().collect();
+        loops.sort();
+        loops
+    }
+
+    /// An instance in a store of its own.
+    pub fn instantiate(&self) -> Result<Tiered, Trap> {
+        let instance = instantiate_loaded(&self.loaded, &self.types, self.refused.clone())?;
+        let (takers, owners) = (self.takers.clone(), self.owners.clone());
+        let mut this = Tiered { instance, takers, owners, builtins: Box::default() };
         this.watch();
         Ok(this)
     }
+}
 
+impl Tiered {
     /// Has the instance's code call [`spent`] in place of the builtin.
     fn watch(&mut self) {
         let module = self.instance.loaded.module();
@@ -190,12 +215,5 @@ impl Tiered {
             outcome => outcome,
         };
         (outcome, handovers)
-    }
-
-    /// How many loops can hand over.
-    pub fn loops(&self) -> Vec<Loop> {
-        let mut loops: Vec<Loop> = self.takers.keys().copied().collect();
-        loops.sort();
-        loops
     }
 }

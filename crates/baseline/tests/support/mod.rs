@@ -122,7 +122,8 @@ pub fn instantiate_with(
         funcs.push(func.unwrap_or_else(|error| panic!("body {number}: {error}")));
     }
     let image = CodeImage::link(funcs).expect("the code is small");
-    finish_instance(parsed.module, layout, image, &types, tunables, refused)
+    let loaded = load(parsed.module, layout, image, tunables);
+    instantiate_loaded(&loaded, &types, refused)
 }
 
 /// Whether the other tier should compile it.
@@ -130,18 +131,20 @@ pub fn baseline_refused(error: &CompileError) -> bool {
     matches!(error, CompileError::Unsupported { .. } | CompileError::TooLarge { .. })
 }
 
-/// An instance of a module with this code.
-pub fn finish_instance(
-    module: Module,
-    layout: CtxLayout,
-    image: CodeImage,
-    types: &Arc<TypeRegistry>,
-    tunables: &Tunables,
-    refused: Vec<String>,
-) -> Result<Instance, Trap> {
+/// A module with its code in memory.
+pub fn load(module: Module, layout: CtxLayout, image: CodeImage, tunables: &Tunables) -> Arc<LoadedModule> {
     let space = CodeSpace::new().expect("the system has memory");
     let loaded = LoadedModule::load(&space, module, layout, image, tunables.clone());
-    let loaded = loaded.expect("the system has memory");
+    loaded.expect("the system has memory")
+}
+
+/// An instance in a store of its own.
+pub fn instantiate_loaded(
+    loaded: &Arc<LoadedModule>,
+    types: &Arc<TypeRegistry>,
+    refused: Vec<String>,
+) -> Result<Instance, Trap> {
+    let (loaded, space, tunables) = (loaded.clone(), loaded.space(), loaded.tunables());
     call::install_fault_handler().expect("the system lets us");
     let config = StoreConfig {
         max_wasm_stack: 256 << 10,
