@@ -113,8 +113,6 @@ builtins! {
     /// Makes the code of the function whose place among those that the module defines is `place`, which is called
     /// for the first time: its address. Only stubs of functions without code call it.
     FirstCall first_call(place: I32) -> I64: [];
-    /// The fuel that is counted down is below 0: goes on if there is more, or traps.
-    FuelExhausted fuel_exhausted(): [MayTrap];
     /// Raises the trap of a code: for code that does not rely on signals. Never returns.
     RaiseTrap raise_trap(code: I32): [MayTrap];
 }

@@ -63,8 +63,7 @@ impl FuncCompiler<'_> {
         let (label, back) = (self.b.asm.new_label(), self.b.asm.new_label());
         self.jump_if_epoch_reached(label);
         self.b.asm.bind(back);
-        let (builtin, region, offset) = (Builtin::EpochReached, self.region, self.offset);
-        self.b.late.push(Late::Ask { builtin, label, back, region, offset });
+        self.b.late.push(Late::Epoch { label, back, region: self.region, offset: self.offset });
     }
 
     /// Calls a builtin without arguments where no temp holds anything, in `region`.

@@ -3,9 +3,9 @@
 //! What a segment is, and what it costs, is [`FuelPlan`](tenure_module::FuelPlan)'s to say.
 
 use crate::func::FuncCompiler;
-use crate::traps::Late;
-use tenure_abi::Builtin;
+use tenure_asm::x64::Cond;
 use tenure_module::FuelSegment;
+use tenure_types::Trap;
 
 impl FuncCompiler<'_> {
     /// Where the body begins: pays for what begins there.
@@ -27,16 +27,9 @@ impl FuncCompiler<'_> {
     }
 
     fn pay(&mut self, segment: FuelSegment) {
-        if !segment.is_checked {
-            return self.count_down(segment.cost);
+        self.count_down(segment.cost);
+        if segment.is_checked {
+            self.trap_if(Cond::Less, Trap::OutOfFuel);
         }
-        self.save_arguments();
-        self.b.regs.drop_copies();
-        self.leaf = false;
-        let (label, back) = (self.b.asm.new_label(), self.b.asm.new_label());
-        self.jump_if_fuel_is_used_up(segment.cost, label);
-        self.b.asm.bind(back);
-        let (builtin, region, offset) = (Builtin::FuelExhausted, self.region, self.offset);
-        self.b.late.push(Late::Ask { builtin, label, back, region, offset });
     }
 }

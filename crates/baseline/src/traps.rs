@@ -24,7 +24,7 @@ pub(crate) enum Late {
     /// Decides about a conversion that the machine did not make.
     Conversion(Conversion),
     /// Asks the runtime whether to go on, and does at `back`.
-    Ask { builtin: Builtin, label: Label, back: Label, region: u32, offset: u32 },
+    Epoch { label: Label, back: Label, region: u32, offset: u32 },
     /// Asks for better code.
     Spent(Spent),
 }
@@ -108,10 +108,10 @@ impl FuncCompiler<'_> {
                 }
                 Late::Spent(spent) => self.write_spent(spent),
                 Late::Conversion(conversion) => self.write_conversion(conversion),
-                Late::Ask { builtin, label, back, region, offset } => {
+                Late::Epoch { label, back, region, offset } => {
                     self.b.asm.bind(label);
                     self.offset = offset;
-                    self.call_between_operators(region, builtin);
+                    self.call_between_operators(region, Builtin::EpochReached);
                     self.b.asm.jmp(back);
                 }
             }

@@ -5,7 +5,7 @@
 //! and a path that cannot trap writes nothing.
 //!
 //! ```text
-//! function, loop    left -= cost; left < 0 ?──▶ cold: write, ask the runtime for more, read
+//! function, loop    left -= cost; trap if left < 0
 //! segment           left -= cost
 //! load, call, …     write, unless that was done since `left` changed
 //! behind a call     read
@@ -24,6 +24,7 @@ use tenure_abi::Builtin;
 use tenure_abi::vm::{VmCtxHeader, VmStore};
 use tenure_code::CompileError;
 use tenure_module::{FuelPlan, FuelSegment, VariableOperatorCost};
+use tenure_types::Trap;
 use wasmparser::Operator;
 
 /// What is known of the fuel at the present place.
@@ -126,20 +127,11 @@ impl Translator<'_> {
         }
     }
 
-    /// Asks the runtime whether to go on, if nothing is left.
+    /// Traps if less than nothing is left. The store need not know how much less.
     fn check_fuel(&mut self) {
         let Some(left) = self.fuel_left() else { return };
-        let none = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, left, 0);
-        let ask = self.builder.create_block();
-        let next = self.builder.create_block();
-        self.builder.set_cold_block(ask);
-        self.builder.ins().brif(none, ask, &[], next, &[]);
-        self.builder.seal_block(ask);
-        self.builder.switch_to_block(ask);
-        self.builtin_between_operators(Builtin::FuelExhausted);
-        self.builder.ins().jump(next, &[]);
-        self.builder.seal_block(next);
-        self.builder.switch_to_block(next);
+        let used_up = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, left, 0);
+        self.trap_if(used_up, Trap::OutOfFuel);
     }
 
     /// Calls a builtin in a block of its own, from which code goes on where it would have.

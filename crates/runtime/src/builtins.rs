@@ -352,11 +352,6 @@ mod bodies {
         Ok(0)
     }
 
-    pub fn fuel_exhausted(store: &mut Store, _: InstAddr) -> Result<u64, Trap> {
-        store.refuel()?;
-        Ok(0)
-    }
-
     pub fn raise_trap(_: &mut Store, _: InstAddr, code: u32) -> Result<u64, Trap> {
         let trap = u8::try_from(code).ok().and_then(Trap::from_code);
         Err(trap.expect("compilers raise traps of the table"))

@@ -69,7 +69,10 @@ pub struct TrapInfo {
 
 impl TrapInfo {
     /// `trap`, with the backtrace from `at` (see [`Backtrace::capture`]) when backtraces are on.
-    pub(crate) fn capture(store: &Store, trap: Trap, at: Option<(usize, usize)>) -> Self {
+    pub(crate) fn capture(store: &mut Store, trap: Trap, at: Option<(usize, usize)>) -> Self {
+        if trap == Trap::OutOfFuel {
+            store.use_up_fuel();
+        }
         let backtrace = store.config().backtraces.then(|| Backtrace::capture(store, at));
         Self { trap, backtrace }
     }

@@ -2,7 +2,8 @@
 //!
 //! Compiled code counts [`VmStore::fuel`](tenure_abi::vm::VmStore::fuel) down, which is signed, so that it can be
 //! below 0 until code looks; what does not fit into it waits in a reserve. Both together are what is left, and less
-//! than nothing is nothing to the host.
+//! than nothing is nothing to the host. Code knows the counter alone: to find the reserve missing, a guest would
+//! have to run for decades.
 
 use crate::addr::{MemAddr, TableAddr};
 use crate::limits::{LimitError, within};
@@ -42,12 +43,9 @@ impl Store {
         self.fuel_reserve = fuel - counter.cast_unsigned();
     }
 
-    /// Code found the counter below 0, or is about to go on when it is.
-    ///
-    /// # Errors
-    /// When nothing is left.
-    pub(crate) fn refuel(&mut self) -> Result<(), Trap> {
-        self.use_fuel(0)
+    /// Code found less than nothing. The counter need not have been written since.
+    pub(crate) fn use_up_fuel(&mut self) {
+        self.split_fuel(0);
     }
 
     /// Uses `price` for `amount` units of what a guest asks for, if fuel is counted.
@@ -132,17 +130,17 @@ mod tests {
     }
 
     #[test]
-    fn the_reserve_is_used_when_the_counter_is() {
+    fn the_reserve_is_left_when_the_counter_is_not() {
         let mut store = store(Some(OperatorCost::new()));
         store.set_fuel(u64::MAX).unwrap();
         store.set_fuel_counter(-5);
         assert_eq!(store.fuel(), Some((1 << 63) - 5));
-        assert_eq!(store.refuel(), Ok(()));
-        assert_eq!(store.fuel(), Some((1 << 63) - 5));
+        assert_eq!(store.pay(6, |costs| costs.memory_fill_per_byte), Ok(()));
+        assert_eq!((store.fuel(), store.fuel_counter()), (Some((1 << 63) - 11), i64::MAX - 10));
         store.set_fuel(7).unwrap();
         store.set_fuel_counter(-1);
         assert_eq!(store.fuel(), Some(0));
-        assert_eq!(store.refuel(), Err(Trap::OutOfFuel));
+        assert_eq!(store.pay(0, |costs| costs.memory_fill_per_byte), Err(Trap::OutOfFuel));
         assert_eq!(store.fuel(), Some(0));
     }
 

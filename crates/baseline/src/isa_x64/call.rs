@@ -326,18 +326,10 @@ impl FuncCompiler<'_> {
         Mem::new(store, VmStore::FUEL)
     }
 
-    /// Counts `cost` down. Needs no register but the scratch register.
+    /// Counts `cost` down. Needs no register but the scratch register; the flags are those of what is left.
     pub(crate) fn count_down(&mut self, cost: u32) {
         let counter = self.fuel_counter();
         self.b.asm.alu_mi(Alu::Sub, Size::S64, counter, cost.cast_signed());
-    }
-
-    /// Counts `cost` down and jumps to `label` if less than nothing is left. Needs no register but the scratch
-    /// register.
-    pub(crate) fn jump_if_fuel_is_used_up(&mut self, cost: u32, label: tenure_asm::Label) {
-        let counter = self.fuel_counter();
-        self.b.asm.alu_mi(Alu::Sub, Size::S64, counter, cost.cast_signed());
-        self.b.asm.jcc(tenure_asm::x64::Cond::Less, label);
     }
 
     /// Loads the record register from the operand `value`, which was popped.
