@@ -98,8 +98,8 @@ pub struct Step {
 /// How closely an engine knows where a trap was.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Places {
-    /// The function. An operator that was folded into another one, such as a load into an addition or `unreachable`
-    /// into the branch to it, traps where the other one is.
+    /// The function. An operator that was folded into another one, such as a load into an addition, may trap where the
+    /// other one is.
     Near,
     /// The operator.
     Exact,

@@ -2,6 +2,7 @@
 
 use crate::isa::{self, Cpu, Settings, Targets, UnsupportedMachine};
 use crate::metadata;
+use crate::offsets::{self, Offsets};
 use crate::schedule::Scheduler;
 use crate::translate::{Buffers, Translator};
 use crate::tuning;
@@ -32,6 +33,7 @@ struct Worker {
     validator: BodyAllocations,
     operators: OperatorsReaderAllocations,
     scheduler: Scheduler,
+    offsets: Offsets,
     buffers: Buffers,
 }
 
@@ -43,6 +45,7 @@ impl Worker {
             validator: BodyAllocations::default(),
             operators: OperatorsReaderAllocations::default(),
             scheduler: Scheduler::default(),
+            offsets: Offsets::default(),
             buffers: Buffers::default(),
         }
     }
@@ -151,15 +154,21 @@ impl Worker {
         let is_hard = is_hard(&translator);
         let (buffers, vmctx) = translator.finish(&*targets.good);
         self.buffers = buffers;
-        let isa = match &targets.optimized {
-            _ if is_hard => &targets.bounded,
+        let optimized = targets.optimized.as_ref().filter(|_| !is_hard);
+        if optimized.is_some() {
+            let done = self.context.optimize(&*targets.good, &mut ControlPlane::default());
+            done.map_err(|error| refused(&error))?;
+            self.scheduler.run(&mut self.context.func);
+        }
+        match (unit.tunables.signals, optimized) {
+            (false, _) => {}
+            (true, Some(_)) => self.offsets.keep(&mut self.context.func),
+            (true, None) => offsets::keep_simply(&mut self.context.func),
+        }
+        let isa = match optimized {
+            Some(optimized) => optimized,
+            None if is_hard => &targets.bounded,
             None => &targets.good,
-            Some(optimized) => {
-                let done = self.context.optimize(&*targets.good, &mut ControlPlane::default());
-                done.map_err(|error| refused(&error))?;
-                self.scheduler.run(&mut self.context.func);
-                optimized
-            }
         };
         self.context.compile(&**isa, &mut ControlPlane::default()).map_err(|error| refused(&error.inner))?;
         let compiled = self.context.compiled_code();

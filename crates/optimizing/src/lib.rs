@@ -17,6 +17,7 @@
 //! traps      how code raises a trap: by a fault, or by calling the runtime
 //! ops        one function an operator, in files by family
 //! schedule   the order of instructions in a block
+//! offsets    the right operator for what may fault, also where instructions merge
 //! fuel       what is left of it, and where the store has to know
 //! compile    the driver
 //! ```
@@ -30,6 +31,7 @@ mod entry;
 mod fuel;
 mod isa;
 mod metadata;
+mod offsets;
 mod ops;
 mod records;
 mod schedule;

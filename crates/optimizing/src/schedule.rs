@@ -49,7 +49,7 @@ struct Progress {
 }
 
 /// Whether an instruction may stand anywhere behind its operands.
-fn is_pure(op: Opcode) -> bool {
+pub(crate) fn is_pure(op: Opcode) -> bool {
     let has_effects = op.can_load() || op.can_store() || op.can_trap() || op.other_side_effects();
     !(has_effects || op.is_call() || op.is_branch() || op.is_terminator())
 }

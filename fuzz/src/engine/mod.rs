@@ -98,8 +98,7 @@ macro_rules! engines {
     (@ CanonicalNans) => { true };
 }
 
-// name, side, NaNs, places of traps, how it is made. What the baseline compiler does not do has the optimizer's places,
-// which are exact only with explicit checks.
+// name, side, NaNs, places of traps, how it is made.
 engines! {
     "wasmtime" (Reference) MachineNans Exact peer::Api::new(|config| {
         config.signals_based_traps(false);
@@ -108,20 +107,20 @@ engines! {
         config.signals_based_traps(false).cranelift_nan_canonicalization(true);
     });
     "wasmi" (Witness) CanonicalNans Near wasmi::Wasmi::new();
-    "optimizing" (Ours(Tier::Optimizing)) MachineNans Near ours::Api::new(|config| {
+    "optimizing" (Ours(Tier::Optimizing)) MachineNans Exact ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Optimizing);
     });
     "optimizing, explicit checks" (Ours(Tier::Optimizing)) MachineNans Exact ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Optimizing).signals_based_traps(false);
     });
-    "optimizing, memories that move" (Ours(Tier::Optimizing)) MachineNans Near ours::Api::new(|config| {
+    "optimizing, memories that move" (Ours(Tier::Optimizing)) MachineNans Exact ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Optimizing).memory_reservation(0).memory_guard_size(0);
     });
-    "optimizing, least effort" (Ours(Tier::Optimizing)) MachineNans Near ours::Api::new(|config| {
+    "optimizing, least effort" (Ours(Tier::Optimizing)) MachineNans Exact ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Optimizing);
         config.cranelift_opt_level(tenure::OptLevel::None).cranelift_debug_verifier(true);
     });
-    "optimizing, canonical NaNs" (Ours(Tier::Optimizing)) CanonicalNans Near ours::Api::new(|config| {
+    "optimizing, canonical NaNs" (Ours(Tier::Optimizing)) CanonicalNans Exact ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Optimizing).cranelift_nan_canonicalization(true);
     });
     "optimizing, canonical NaNs, explicit checks" (Ours(Tier::Optimizing)) CanonicalNans Exact
@@ -129,22 +128,22 @@ engines! {
             config.strategy(tenure::Strategy::Optimizing).signals_based_traps(false);
             config.cranelift_nan_canonicalization(true);
         });
-    "baseline" (Ours(Tier::Baseline)) MachineNans Near ours::Api::new(|config| {
+    "baseline" (Ours(Tier::Baseline)) MachineNans Exact ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Baseline);
     });
     "baseline, explicit checks" (Ours(Tier::Baseline)) MachineNans Exact ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Baseline).signals_based_traps(false);
     });
-    "baseline, memories that move" (Ours(Tier::Baseline)) MachineNans Near ours::Api::new(|config| {
+    "baseline, memories that move" (Ours(Tier::Baseline)) MachineNans Exact ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Baseline).memory_reservation(0).memory_guard_size(0);
     });
-    "baseline, few registers" (Ours(Tier::Baseline)) MachineNans Near ours::Api::new(|config| {
+    "baseline, few registers" (Ours(Tier::Baseline)) MachineNans Exact ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Baseline).baseline_machine(tenure::BaselineMachine::FewRegisters);
     });
-    "baseline, plain machine" (Ours(Tier::Baseline)) MachineNans Near ours::Api::new(|config| {
+    "baseline, plain machine" (Ours(Tier::Baseline)) MachineNans Exact ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Baseline).baseline_machine(tenure::BaselineMachine::Plain);
     });
-    "baseline, canonical NaNs" (Ours(Tier::Baseline)) CanonicalNans Near ours::Api::new(|config| {
+    "baseline, canonical NaNs" (Ours(Tier::Baseline)) CanonicalNans Exact ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Baseline).cranelift_nan_canonicalization(true);
     });
     "baseline, canonical NaNs, explicit checks, plain machine" (Ours(Tier::Baseline)) CanonicalNans Exact

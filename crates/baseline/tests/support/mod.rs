@@ -277,9 +277,6 @@ impl Instance {
                 // Which frame is one too many depends on how large frames are.
                 match info.trap {
                     Trap::StackOverflow => Outcome::Trap(info.trap, None, None),
-                    // The optimizing tier makes a branch around `unreachable` one instruction, and that one the
-                    // branch's.
-                    Trap::UnreachableCodeReached => Outcome::Trap(info.trap, None, func),
                     trap => Outcome::Trap(trap, offset, func),
                 }
             }
