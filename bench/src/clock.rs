@@ -73,6 +73,30 @@ pub fn repeat<E>(mut work: impl FnMut(u32) -> Result<(), E>) -> Result<Cost, E> 
         repetitions *= 2;
     }
     let mut costs = (0..BATCHES).map(|_| once(repetitions)).collect::<Result<Vec<_>, E>>()?;
+    Ok(median(costs).divided(repetitions))
+}
+
+/// CPU time that the runs of [`median_of_runs`] take together, if they are not too many.
+const RUNS: f64 = 250e6;
+/// The most runs.
+const MOST_RUNS: usize = 25;
+
+/// The median of what `run` costs, which it says itself: of one run that is long, or several that are short. Tells `run`
+/// whether it is the first.
+///
+/// A single run of a few milliseconds says more about caches and the neighbours of this machine than about what ran.
+///
+/// # Errors
+/// The first error of `run`.
+pub fn median_of_runs<E>(mut run: impl FnMut(bool) -> Result<Cost, E>) -> Result<Cost, E> {
+    let mut costs = vec![run(true)?];
+    while costs.len() < MOST_RUNS && costs.iter().map(|cost| cost.cpu).sum::<f64>() < RUNS {
+        costs.push(run(false)?);
+    }
+    Ok(median(costs))
+}
+
+fn median(mut costs: Vec<Cost>) -> Cost {
     costs.sort_by(|left, right| left.cpu.total_cmp(&right.cpu));
-    Ok(costs[BATCHES / 2].divided(repetitions))
+    costs[costs.len() / 2]
 }
