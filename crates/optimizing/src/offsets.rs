@@ -65,7 +65,7 @@ impl Offsets {
                 }
                 return;
             }
-            if !self.swallowing.insert(user) && !takes_one(op) {
+            if !self.swallowing.insert(user) && !takes_one(func, user) {
                 FuncCursor::new(func).at_inst(load).ins().sequence_point();
             }
             func.set_srcloc(user, operator);
@@ -117,8 +117,18 @@ fn is_update(func: &Function, load: Inst, user: Inst) -> bool {
 }
 
 /// Whether an instruction becomes machine code that reads memory once at most, whatever becomes one with it.
-fn takes_one(op: Opcode) -> bool {
+fn takes_one(func: &Function, inst: Inst) -> bool {
     use Opcode::*;
+    let mut op = func.dfg.insts[inst].opcode();
+    if op == Brif {
+        // A branch does the comparison too; several comparisons become several instructions.
+        let condition = func.dfg.value_def(func.dfg.inst_args(inst)[0]).inst();
+        let condition = condition.map(|inst| func.dfg.insts[inst].opcode());
+        match condition {
+            Some(comparison @ (Icmp | Fcmp)) => op = comparison,
+            _ => return false,
+        }
+    }
     matches!(
         op,
         Iadd | Isub
