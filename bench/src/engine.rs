@@ -9,7 +9,7 @@ use engine::{Engine, Instance, InstancePre, Linker, Module, Result, Store, Trap,
 use wasi::p1::{self, WasiP1Ctx};
 use wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
-use crate::clock::{Cost, Stopwatch, median_of_runs, repeat};
+use crate::clock::{Cost, Stopwatch, fastest_run, repeat};
 use crate::measures::Sample;
 
 /// What a program's store holds: WASI, and the times between its two calls to `bench`.
@@ -20,7 +20,7 @@ struct Host {
 }
 
 /// Compiles a program, runs it in the current directory, and measures compiling and its kernel: of a short one the
-/// median of several runs, each in a store of its own.
+/// fastest of several runs, each in a store of its own.
 pub fn program(wasm: &Path) -> Result<Sample> {
     let wasm = std::fs::read(wasm)?;
     let engine = Engine::default();
@@ -39,7 +39,7 @@ pub fn program(wasm: &Path) -> Result<Sample> {
     })?;
 
     let prepared = linker.instantiate_pre(&module)?;
-    let execute = median_of_runs(|first| {
+    let execute = fastest_run(|first| {
         let mut wasi = WasiCtxBuilder::new();
         wasi.arg("program.wasm").preopened_dir(".", ".", FsPerms::ReadWrite)?;
         // Who started this process reads what the program prints, and wants it once.

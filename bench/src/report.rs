@@ -46,7 +46,8 @@ pub fn page(results: &Results, setting: &str) -> String {
          `-- --only NAME` for a part, `-- --build` for the build).\n\n\
          Each sample is a process of its own; the engines take turns. Times are CPU times of all threads of that\n\
          process: the median of the samples, with the smallest in brackets. A ratio is `tenure` to `wasmtime`; below 1\n\
-         Tenure is faster. What programs print is compared with what they should print.\n",
+         Tenure is faster. A program that runs for less than a quarter of a second runs several times in its process,\n\
+         and the fastest run counts. What programs print is compared with what they should print.\n",
     );
     for group in Group::ALL {
         table(&mut page, results, group);
