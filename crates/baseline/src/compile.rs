@@ -1,5 +1,6 @@
 //! The driver: one decode feeds validator and compiler; then what lies around the body is added.
 
+use crate::checks::{Checked, Checks};
 use crate::func::{Buffers, FuncCompiler, Machine, NO_OFFSET};
 use crate::isa_x64::FEWEST_TEMPS;
 use crate::isa_x64::cpu::Cpu;
@@ -11,7 +12,7 @@ use tenure_code::{
 };
 use tenure_module::{Body, BodyAllocations, FuelPlan, ValidateError};
 use tenure_types::Trap;
-use wasmparser::{BinaryReader, FuncValidator, OperatorsReaderAllocations, ValidatorResources};
+use wasmparser::{BinaryReader, FunctionBody, OperatorsReaderAllocations};
 
 /// The single-pass compiler, for the machine it runs on. One serves any number of threads and settings.
 pub struct BaselineCompiler {
@@ -100,17 +101,17 @@ impl Worker {
         body: Body<'_>,
     ) -> Result<Option<CompiledFunc>, CompileError> {
         let func = body.func;
-        let fuel = unit.tunables.fuel.as_ref().map(|costs| FuelPlan::read(costs, &body));
-        let (mut validator, code) = body.into_validator(std::mem::take(&mut self.validator));
         let buffers = std::mem::take(&mut self.buffers);
         let mut compiler = FuncCompiler::new(unit, machine, func, wide_homes, buffers);
-        compiler.fuel = fuel;
-        let mut reader = code.get_binary_reader();
-        declare_locals(&mut compiler, &mut validator, &mut reader)?;
-        let start = reader.original_position();
-        compiler.begin(&code.as_bytes()[(start - code.range().start) as usize..]);
-        compiler.operators(&mut validator, &mut self.operators, start).map_err(Stop::into_error)?;
-        self.validator = validator.into_allocations();
+        compiler.fuel = unit.tunables.fuel.as_ref().map(|costs| FuelPlan::read(costs, &body));
+        if body.is_checked() {
+            let mut checks = Checked(body.features());
+            drive(&mut compiler, &mut checks, &mut self.operators, &body.code)?;
+        } else {
+            let (mut validator, code) = body.into_validator(std::mem::take(&mut self.validator));
+            drive(&mut compiler, &mut validator, &mut self.operators, &code)?;
+            self.validator = validator.into_allocations();
+        }
         let homes = compiler.hands_over().then_some(compiler.frame.homes);
         let finished = if compiler.starts_over { None } else { Some(compiler.finish()?) };
         self.buffers = compiler.b;
@@ -127,9 +128,23 @@ impl Worker {
     }
 }
 
+/// Has `compiler` do the whole of `code`.
+fn drive<'a>(
+    compiler: &mut FuncCompiler<'a>,
+    checks: &mut impl Checks,
+    allocations: &mut OperatorsReaderAllocations,
+    code: &FunctionBody<'a>,
+) -> Result<(), CompileError> {
+    let mut reader = code.get_binary_reader();
+    declare_locals(compiler, checks, &mut reader)?;
+    let start = reader.original_position();
+    compiler.begin(&code.as_bytes()[(start - code.range().start) as usize..]);
+    compiler.operators(checks, allocations, start).map_err(Stop::into_error)
+}
+
 fn declare_locals(
     compiler: &mut FuncCompiler<'_>,
-    validator: &mut FuncValidator<ValidatorResources>,
+    checks: &mut impl Checks,
     reader: &mut BinaryReader<'_>,
 ) -> Result<(), CompileError> {
     let invalid = ValidateError::from;
@@ -137,7 +152,7 @@ fn declare_locals(
         let offset = reader.original_position();
         let count = reader.read_var_u32().map_err(invalid)?;
         let ty = reader.read().map_err(invalid)?;
-        validator.define_locals(offset, count, ty).map_err(invalid)?;
+        checks.locals(offset, count, ty).map_err(invalid)?;
         compiler.declare_locals(count, ty)?;
     }
     Ok(())

@@ -1,23 +1,23 @@
 //! The loop over the operators: one decode feeds validator and compiler.
 //!
 //! Operators that are frequent and simple to read are read here; the others by wasmparser, which also says what is
-//! wrong with bytes that are no operator. Code that control cannot come to is checked and not compiled.
+//! wrong with bytes that are no operator. Code that control cannot come to is checked and not compiled. A body that
+//! was checked before goes the same way with [`Checked`](crate::checks::Checked) in the validator's place.
 
+use crate::checks::Checks;
 use crate::func::{FuncCompiler, NO_OFFSET};
 use crate::stop::{Done, Stop};
 use tenure_types::{FuncIdx, GlobalIdx};
 use wasmparser::{
-    BinaryReader, BlockType, FrameKind, FuncValidator, MemArg, MemArgTarget, Operator, OperatorsReader,
-    OperatorsReaderAllocations, ValType, ValidatorResources, VisitOperator,
+    BinaryReader, BlockType, MemArg, MemArgTarget, Operator, OperatorsReader, OperatorsReaderAllocations,
+    ValType, VisitOperator,
 };
-
-type Validator = FuncValidator<ValidatorResources>;
 
 impl<'a> FuncCompiler<'a> {
     /// Checks and compiles all operators, which begin at `start` of the module.
     pub(crate) fn operators(
         &mut self,
-        validator: &mut Validator,
+        validator: &mut impl Checks,
         allocations: &mut OperatorsReaderAllocations,
         start: u64,
     ) -> Result<(), Stop> {
@@ -25,7 +25,7 @@ impl<'a> FuncCompiler<'a> {
         let mut at = 0;
         // The end of the body takes the last construct off.
         while let Some(&opcode) = code.get(at)
-            && validator.control_stack_height() > 0
+            && validator.is_open()
         {
             let offset = start + at as u64;
             self.offset = u32::try_from(offset).unwrap_or(NO_OFFSET);
@@ -45,13 +45,7 @@ impl<'a> FuncCompiler<'a> {
             }
             at = self.next;
         }
-        let end = start + at as u64;
-        let mut rest = BinaryReader::new(&code[at..], end);
-        if !rest.eof() {
-            // Says what is wrong with that.
-            rest.visit_operator(&mut validator.visitor(end))??;
-        }
-        rest.finish_expression(&validator.visitor(end))?;
+        validator.end(BinaryReader::new(&code[at..], start + at as u64))?;
         Ok(())
     }
 
@@ -59,16 +53,16 @@ impl<'a> FuncCompiler<'a> {
     #[cold]
     fn any(
         &mut self,
-        validator: &mut Validator,
+        validator: &mut impl Checks,
         allocations: &mut OperatorsReaderAllocations,
         at: usize,
         offset: u64,
     ) -> Result<(), Stop> {
         let mut reader = BinaryReader::new(&self.code[at..], offset);
-        reader.set_features(*validator.features());
+        reader.set_features(validator.features());
         let mut reader = OperatorsReader::new_with_allocs(reader, std::mem::take(allocations));
         let op = reader.read()?;
-        validator.op(offset, &op)?;
+        validator.operator(offset, &op)?;
         self.next = at + (reader.original_position() - offset) as usize;
         *allocations = reader.into_allocations();
         if self.begin_operator() {
@@ -156,11 +150,9 @@ impl<'a> FuncCompiler<'a> {
     }
 
     /// Constructs.
-    fn structure(&mut self, opcode: u8, validator: &mut Validator, offset: u64) -> Result<bool, Stop> {
+    fn structure(&mut self, opcode: u8, validator: &mut impl Checks, offset: u64) -> Result<bool, Stop> {
         let op = match opcode {
-            0x05 if validator.get_control_frame(0).is_some_and(|frame| frame.kind == FrameKind::If) => {
-                Operator::Else
-            }
+            0x05 if validator.is_in_if() => Operator::Else,
             0x0b => Operator::End,
             0x02..=0x04 => {
                 let blockty = match self.code.get(self.next) {

@@ -25,6 +25,7 @@
 //! isa_x64      the machine: instructions behind names that another machine would have too
 //! fuel         where it is counted down
 //! ops          one row an operator, in files by family
+//! checks       what stands before compiling an operator: the validator, or nothing
 //! decode       the loop over the operators
 //! compile      the driver
 //! ```
@@ -50,6 +51,7 @@ mod control;
 mod calls;
 mod fuel;
 mod ops;
+mod checks;
 mod decode;
 mod compile;
 

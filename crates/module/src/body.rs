@@ -1,4 +1,4 @@
-//! Function bodies that were not checked yet.
+//! Function bodies, and what checking them takes.
 
 use crate::{Module, ValidateError};
 use tenure_types::FuncIdx;
@@ -17,9 +17,10 @@ pub struct Body<'a> {
     /// Locals and operators.
     pub code: FunctionBody<'a>,
     pub(crate) to_validate: FuncToValidate<ValidatorResources>,
+    pub(crate) is_checked: bool,
 }
 
-/// What it takes to read the bodies of a module again later, one at a time.
+/// What it takes to read the bodies of a module again later, one at a time, once all of them were checked.
 #[derive(Clone)]
 pub struct Bodies {
     resources: ValidatorResources,
@@ -38,12 +39,13 @@ impl Bodies {
             ty: module.funcs.get(func.at())?.ty.0,
             features: self.features,
         };
-        Some(Body { func, code: FunctionBody::new(reader), to_validate })
+        Some(Body { func, code: FunctionBody::new(reader), to_validate, is_checked: true })
     }
 }
 
 impl<'a> Body<'a> {
-    /// What it takes to read this and the other bodies of its module again.
+    /// What it takes to read this and the other bodies of its module again. What is read from it counts as checked:
+    /// for who goes on only if all bodies of the module turn out valid.
     pub fn bodies(&self) -> Bodies {
         let FuncToValidate { resources, features, .. } = &self.to_validate;
         Bodies { resources: resources.clone(), features: *features }
@@ -59,12 +61,22 @@ impl<'a> Body<'a> {
         self.len() == 0
     }
 
+    /// Whether it was found valid before, so that there is no need to check it again.
+    pub fn is_checked(&self) -> bool {
+        self.is_checked
+    }
+
+    /// The proposals that its operators may come from.
+    pub fn features(&self) -> wasmparser::WasmFeatures {
+        self.to_validate.features
+    }
+
     /// The same body once more: for a second compiler, when the first does not do it.
     pub fn again(&self) -> Self {
         let FuncToValidate { resources, index, ty, features } = &self.to_validate;
         let to_validate =
             FuncToValidate { resources: resources.clone(), index: *index, ty: *ty, features: *features };
-        Self { func: self.func, code: self.code.clone(), to_validate }
+        Self { func: self.func, code: self.code.clone(), to_validate, is_checked: self.is_checked }
     }
 
     /// The validator for this body and the body itself, so that one decode drives validation and translation:

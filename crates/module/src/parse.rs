@@ -54,7 +54,7 @@ pub fn parse<'a>(
                     return Err(ParseError::TooLarge { what: "functions", limit: u32::MAX.into() });
                 };
                 sections.bodies.push(in_bytes(code.range()));
-                bodies.push(Body { func, code, to_validate });
+                bodies.push(Body { func, code, to_validate, is_checked: false });
             }
             _ => sections.read(payload)?,
         }
