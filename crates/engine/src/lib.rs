@@ -31,7 +31,7 @@ pub use options::{
     WasmBacktraceDetails,
 };
 pub use pipeline::{OnProgress, Progress};
-pub use tenure_module::{OperatorCost, VariableOperatorCost};
 pub use pooling::{Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, PoolingAllocatorMetrics};
+pub use tenure_module::{OperatorCost, VariableOperatorCost};
 pub use tenure_runtime::Limits;
 pub use wasm_features::{Is, PROPOSALS, Proposal, WasmFeatures};
