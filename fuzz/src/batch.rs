@@ -2,6 +2,7 @@
 //! after it.
 
 use crate::case::{Choice, Engines, Verdict, Width, judge};
+use crate::moves::{self, Moves};
 use crate::profile::Profile;
 use std::fmt;
 use std::io::Write;
@@ -14,6 +15,8 @@ pub enum Report {
     Begin(u64),
     /// Its module ended so; `None` when it has none.
     End(Option<Verdict>),
+    /// So many moves between tiers happened meanwhile.
+    Moved(Moves),
 }
 
 /// Runs `count` seeds from `start` on, with or without witnesses, reporting on standard output.
@@ -21,14 +24,19 @@ pub enum Report {
 /// # Errors
 /// When nobody listens any more.
 pub fn run(profile: &Profile, start: u64, count: u64, witnesses: bool) -> std::io::Result<()> {
+    moves::listen();
     let engines = Engines::new();
     let choice = Choice { width: Width::OneATier, witnesses };
     let mut out = std::io::stdout().lock();
+    let mut told = Moves::default();
     for seed in start..start + count {
         writeln!(out, "{}", Report::Begin(seed))?;
         out.flush()?;
         let verdict = (profile.generate)(seed).map(|generated| judge(&engines, &generated, seed, choice));
         writeln!(out, "{}", Report::End(verdict))?;
+        let moves = Moves::so_far();
+        writeln!(out, "{}", Report::Moved(moves - told))?;
+        told = moves;
     }
     out.flush()
 }
@@ -37,6 +45,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (tag, text) = match self {
             Self::Begin(seed) => return write!(f, "begin {seed}"),
+            Self::Moved(moves) => return write!(f, "moved {moves}"),
             Self::End(None) => ("none", ""),
             Self::End(Some(Verdict::Same)) => ("same", ""),
             Self::End(Some(Verdict::Poisoned)) => ("poisoned", ""),
@@ -55,6 +64,7 @@ impl FromStr for Report {
         let (tag, text) = line.split_once(' ').ok_or(())?;
         Ok(match tag {
             "begin" => Self::Begin(text.parse().map_err(|_| ())?),
+            "moved" => Self::Moved(text.parse()?),
             "none" => Self::End(None),
             "same" => Self::End(Some(Verdict::Same)),
             "poisoned" => Self::End(Some(Verdict::Poisoned)),
@@ -80,6 +90,7 @@ mod tests {
             Report::End(Some(Verdict::Refused)),
             Report::End(Some(Verdict::Witness("x: 1 and 2".to_string()))),
             Report::End(Some(Verdict::Find("y".to_string()))),
+            Report::Moved(Moves { functions: 1, loops: 2, refused: 3 }),
         ];
         for report in reports {
             assert_eq!(report.to_string().parse(), Ok(report));

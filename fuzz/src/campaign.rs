@@ -2,6 +2,7 @@
 
 use crate::batch::Report;
 use crate::case::Verdict;
+use crate::moves::Moves;
 use crate::profile::Profile;
 use crate::worker::{Event, Worker};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -39,6 +40,7 @@ struct Counts {
     none: u64,
     witness: u64,
     finds: u64,
+    moves: Moves,
 }
 
 struct Campaign {
@@ -75,8 +77,15 @@ pub fn run(plan: &Plan) -> io::Result<u64> {
                 let next = campaign.lock().unwrap_or_else(PoisonError::into_inner).queue.pop_front();
                 let Some((at, start, count)) = next else { return Ok(()) };
                 let (profile, bar) = (plan.profiles[at], &bar_of[at]);
-                batch(profile, start, count, &mut |seed, verdict| {
+                batch(profile, start, count, &mut |seed, told| {
                     let mut campaign = campaign.lock().unwrap_or_else(PoisonError::into_inner);
+                    let verdict = match told {
+                        Told::Ended(verdict) => verdict,
+                        Told::Moved(moves) => {
+                            campaign.counts[at].moves += moves;
+                            return;
+                        }
+                    };
                     campaign.counts[at].add(&verdict);
                     bar.set_message(campaign.counts[at].summary());
                     bar.inc(1);
@@ -106,8 +115,16 @@ pub fn run(plan: &Plan) -> io::Result<u64> {
     Ok(counts.iter().map(|counts| counts.finds).sum())
 }
 
-/// What is told of a case: its seed, how it ended, and `None` for a seed without a module.
-type Tell<'a> = &'a mut dyn FnMut(u64, Option<Verdict>);
+/// What is told of a case.
+enum Told {
+    /// How it ended; `None` for a seed without a module.
+    Ended(Option<Verdict>),
+    /// How often Tenure went from one tier to the next in it.
+    Moved(Moves),
+}
+
+/// Who is told, with the seed.
+type Tell<'a> = &'a mut dyn FnMut(u64, Told);
 
 /// Runs `count` seeds from `start` on, in as many processes as it takes.
 fn batch(profile: &Profile, start: u64, count: u64, tell: Tell<'_>) -> io::Result<()> {
@@ -117,13 +134,17 @@ fn batch(profile: &Profile, start: u64, count: u64, tell: Tell<'_>) -> io::Resul
         let Some((seed, text)) = process(profile, next..end, true, tell)? else { return Ok(()) };
         // Who was it?
         let mut verdict = None;
-        let again = process(profile, seed..seed + 1, false, &mut |_, of| verdict = of)?;
+        let again = process(profile, seed..seed + 1, false, &mut |_, told| {
+            if let Told::Ended(of) = told {
+                verdict = of;
+            }
+        })?;
         verdict = match (again, verdict) {
             (Some((_, text)), _) => Some(Verdict::Find(text)),
             (None, find @ Some(Verdict::Find(_))) => find,
             (None, _) => Some(Verdict::Witness(format!("not without the witnesses: {text}"))),
         };
-        tell(seed, verdict);
+        tell(seed, Told::Ended(verdict));
         next = seed + 1;
     }
     Ok(())
@@ -146,7 +167,8 @@ fn process(
     loop {
         match worker.wait()? {
             Event::Report(Report::Begin(seed)) => current = seed,
-            Event::Report(Report::End(verdict)) => tell(current, verdict),
+            Event::Report(Report::End(verdict)) => tell(current, Told::Ended(verdict)),
+            Event::Report(Report::Moved(moves)) => tell(current, Told::Moved(moves)),
             Event::Ended { is_success: true, .. } => return Ok(None),
             Event::Ended { text, .. } => return Ok(Some((current, format!("the process died: {text}")))),
             Event::Silent => return Ok(Some((current, format!("nothing for {} s", PATIENCE.as_secs())))),
@@ -167,9 +189,11 @@ impl Counts {
     }
 
     fn summary(&self) -> String {
-        let Self { same, poisoned, refused, none, witness, finds } = self;
+        let Self { same, poisoned, refused, none, witness, finds, moves } = self;
+        let Moves { functions, loops, .. } = moves;
         format!(
-            "same {same}, poisoned {poisoned}, refused {refused}, none {none}, witness {witness}, finds {finds}"
+            "same {same}, poisoned {poisoned}, refused {refused}, none {none}, witness {witness}, finds {finds}; \
+             better code of {functions} functions, {loops} running loops"
         )
     }
 }

@@ -12,6 +12,7 @@ mod case;
 mod engine;
 mod generate;
 mod lattice;
+mod moves;
 mod outcome;
 mod profile;
 mod replay;

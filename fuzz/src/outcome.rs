@@ -21,16 +21,22 @@ pub enum Outcome {
 pub struct Trap {
     /// The kind; `None` when the engine does not tell, which is as good as any.
     pub kind: Option<String>,
-    /// The function and the offset in the module; `None` when the engine does not tell.
-    pub place: Option<(u32, usize)>,
+    /// Where it was, the innermost first; nothing when the engine does not tell.
+    pub frames: Vec<Frame>,
 }
+
+/// A function that was active, and the offset in the module of the operator that it was at, if the engine tells.
+pub type Frame = (u32, Option<usize>);
+
+/// How many frames are compared.
+pub const FRAMES: usize = 12;
 
 impl Outcome {
     /// The outcome of a trap called `kind`. Stacks end where each engine likes.
-    pub fn trap(kind: String, place: Option<(u32, usize)>) -> Self {
+    pub fn trap(kind: String, frames: Vec<Frame>) -> Self {
         match kind.as_str() {
             "StackOverflow" | "GrowthOperationLimited" | "OutOfSystemMemory" => Self::Poison(kind),
-            _ => Self::Trap(Trap { kind: Some(kind), place }),
+            _ => Self::Trap(Trap { kind: Some(kind), frames }),
         }
     }
 
@@ -44,12 +50,7 @@ impl Outcome {
         match (self, other) {
             (Self::Trap(one), Self::Trap(other)) => {
                 let same_kind = one.kind.is_none() || other.kind.is_none() || one.kind == other.kind;
-                let same_place = match (one.place, other.place, places) {
-                    (Some(one), Some(other), Places::Exact) => one == other,
-                    (Some((one, _)), Some((other, _)), Places::Near) => one == other,
-                    _ => true,
-                };
-                same_kind && same_place
+                same_kind && same_frames(&one.frames, &other.frames, places)
             }
             // Texts differ.
             (Self::Error(_), Self::Error(_)) => true,
@@ -58,13 +59,31 @@ impl Outcome {
     }
 }
 
+/// Whether both traps were at the same place, as far as both engines tell.
+fn same_frames(one: &[Frame], other: &[Frame], places: Places) -> bool {
+    if one.is_empty() || other.is_empty() {
+        return true;
+    }
+    one.len() == other.len()
+        && one.iter().zip(other).enumerate().all(|(at, (one, other))| {
+            // Calls are where they are for everybody.
+            let is_exact = at > 0 || places == Places::Exact;
+            let is_told = one.1.is_some() && other.1.is_some();
+            one.0 == other.0 && (!is_exact || !is_told || one.1 == other.1)
+        })
+}
+
 impl fmt::Debug for Trap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind.as_deref().unwrap_or("of some kind"))?;
-        match self.place {
-            Some((func, offset)) => write!(f, " in function {func} at {offset:#x}"),
-            None => Ok(()),
+        for (at, (func, offset)) in self.frames.iter().enumerate() {
+            let word = if at == 0 { "in" } else { ", called by" };
+            write!(f, " {word} function {func}")?;
+            if let Some(offset) = offset {
+                write!(f, " at {offset:#x}")?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -98,8 +117,8 @@ pub struct Step {
 /// How closely an engine knows where a trap was.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Places {
-    /// The function. An operator that was folded into another one, such as a load into an addition, may trap where the
-    /// other one is.
+    /// The function, and the calls that led to it. An operator that was folded into another one, such as a load into
+    /// an addition, may trap where the other one is.
     Near,
     /// The operator.
     Exact,

@@ -27,6 +27,8 @@ macro_rules! profiles {
 
 profiles! {
     "core" "1.0 and 2.0 without vectors" |seed| smith::generate(seed, Nans::Hidden, smith::core);
+    "small" "as core, at times with vectors and tail calls, in few operators"
+        smith::small;
     "simd" "vectors" |seed| smith::generate(seed, Nans::Hidden, smith::simd);
     "nan" "the bits of NaNs" |seed| smith::generate(seed, Nans::Seen, smith::nan);
     "relaxed" "relaxed vectors, deterministic" |seed| smith::generate(seed, Nans::Hidden, smith::relaxed);
@@ -40,6 +42,7 @@ profiles! {
     "references" "typed function references" references::generate;
     "signatures" "calls with many parameters and results" signatures::generate;
     "control" "values across blocks, loops, branches, calls" control::generate;
+    "loops" "loops that go round, in functions that call each other and may trap" control::loops;
     "single" "each operator at each boundary" single::generate;
     "invalid" "bytes that are nearly a module" invalid::generate;
     "hostile" "huge counts, depths and widths; truncations" hostile::generate;

@@ -66,7 +66,7 @@ fn kind(arguments: &[&str]) -> anyhow::Result<Option<Kind>> {
             Event::Report(Report::End(Some(Verdict::Find(_)))) => Some(Kind::Find),
             Event::Report(Report::End(Some(Verdict::Witness(_)))) => Some(Kind::Witness),
             Event::Report(Report::End(_)) => None,
-            Event::Report(Report::Begin(_)) => continue,
+            Event::Report(Report::Begin(_) | Report::Moved(_)) => continue,
             Event::Ended { is_success: false, .. } => Some(Kind::Crash),
             Event::Ended { .. } => None,
             Event::Silent => Some(Kind::Hang),

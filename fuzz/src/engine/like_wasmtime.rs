@@ -292,9 +292,10 @@ fn ended(result: Result<Vec<Value>, api::Error>) -> Outcome {
     let Some(trap) = error.downcast_ref::<api::Trap>() else {
         return Outcome::Error(format!("{error:#}"));
     };
-    let frame = error.downcast_ref::<WasmBacktrace>().and_then(|backtrace| backtrace.frames().first());
-    let place = frame.and_then(|frame| Some((frame.func_index(), frame.module_offset()?)));
-    Outcome::trap(format!("{trap:?}"), place)
+    let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], |backtrace| backtrace.frames());
+    let frames = frames.iter().take(outcome::FRAMES);
+    let frames = frames.map(|frame| (frame.func_index(), frame.module_offset())).collect();
+    Outcome::trap(format!("{trap:?}"), frames)
 }
 
 /// The type, which the rig's own proposals make one of these.

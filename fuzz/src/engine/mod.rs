@@ -16,6 +16,7 @@ mod peer {
 
 use crate::outcome::{Item, Outcome, Places};
 use crate::value::Value;
+use tenure::OnStackReplacement as Loops;
 
 /// Something that runs modules.
 pub trait Engine {
@@ -78,10 +79,12 @@ pub enum Tier {
     Baseline,
     /// The optimizing one.
     Optimizing,
+    /// The first, and then the second, between calls and in the middle of loops.
+    Tiered,
 }
 
 /// Every tier.
-pub const TIERS: &[Tier] = &[Tier::Baseline, Tier::Optimizing];
+pub const TIERS: &[Tier] = &[Tier::Baseline, Tier::Optimizing, Tier::Tiered];
 
 macro_rules! engines {
     ($($name:literal ($side:expr) $nans:ident $places:ident $make:expr;)*) => {
@@ -151,29 +154,95 @@ engines! {
             config.strategy(tenure::Strategy::Baseline).baseline_machine(tenure::BaselineMachine::Plain);
             config.cranelift_nan_canonicalization(true).signals_based_traps(false);
         });
-    "tiered from loops, fuel" (Counting(Tier::Optimizing)) CanonicalNans Near ours::Api::new(|config| {
-        config.strategy(tenure::Strategy::Tiered).tier_up_budget(0).tier_up_budget_per_byte(0);
-        config.tier_up(tenure::TierUp::AtOnce).on_stack_replacement(tenure::OnStackReplacement::Sometimes);
-        config.consume_fuel(true).cranelift_nan_canonicalization(true);
-    });
-    "optimizing, fuel" (Counting(Tier::Optimizing)) CanonicalNans Near ours::Api::new(|config| {
+    "optimizing, fuel" (Counting(Tier::Optimizing)) CanonicalNans Exact ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Optimizing);
         config.consume_fuel(true).cranelift_nan_canonicalization(true);
     });
-    "optimizing, fuel, explicit checks" (Counting(Tier::Optimizing)) CanonicalNans Near ours::Api::new(|config| {
+    "optimizing, fuel, explicit checks" (Counting(Tier::Optimizing)) CanonicalNans Exact ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Optimizing).signals_based_traps(false);
         config.consume_fuel(true).cranelift_nan_canonicalization(true).cranelift_debug_verifier(true);
     });
-    "baseline, fuel" (Counting(Tier::Baseline)) CanonicalNans Near ours::Api::new(|config| {
+    "baseline, fuel" (Counting(Tier::Baseline)) CanonicalNans Exact ours::Api::new(|config| {
         config.strategy(tenure::Strategy::Baseline);
         config.consume_fuel(true).cranelift_nan_canonicalization(true);
     });
-    "baseline, fuel, explicit checks, few registers" (Counting(Tier::Baseline)) CanonicalNans Near
+    "baseline, fuel, explicit checks, few registers" (Counting(Tier::Baseline)) CanonicalNans Exact
         ours::Api::new(|config| {
             config.strategy(tenure::Strategy::Baseline).signals_based_traps(false);
             config.baseline_machine(tenure::BaselineMachine::FewRegisters);
             config.consume_fuel(true).cranelift_nan_canonicalization(true);
         });
+    "tiered, at once" (Ours(Tier::Tiered)) MachineNans Exact ours::Api::new(|config| {
+        tiered_at_once(config, Loops::WhenHot);
+    });
+    "tiered, at once, explicit checks" (Ours(Tier::Tiered)) MachineNans Exact ours::Api::new(|config| {
+        tiered_at_once(config, Loops::WhenHot);
+        config.signals_based_traps(false);
+    });
+    "tiered, no loops" (Ours(Tier::Tiered)) MachineNans Exact ours::Api::new(|config| {
+        tiered_at_once(config, Loops::Never);
+    });
+    "tiered, every loop, few registers" (Ours(Tier::Tiered)) MachineNans Exact ours::Api::new(|config| {
+        tiered_at_once(config, Loops::First);
+        config.tier_up_budget_per_byte(2).baseline_machine(tenure::BaselineMachine::FewRegisters);
+    });
+    "tiered, loops at random" (Ours(Tier::Tiered)) MachineNans Exact ours::Api::new(|config| {
+        tiered_at_once(config, Loops::Sometimes);
+    });
+    "tiered, loops at random, explicit checks" (Ours(Tier::Tiered)) MachineNans Exact ours::Api::new(|config| {
+        tiered_at_once(config, Loops::Sometimes);
+        config.tier_up_budget_per_byte(1).signals_based_traps(false);
+    });
+    "tiered, second loops, late" (Ours(Tier::Tiered)) MachineNans Exact ours::Api::new(|config| {
+        tiered_at_once(config, Loops::At { number: 1, arrival: 6 });
+    });
+    "tiered, in the background" (Ours(Tier::Tiered)) MachineNans Exact ours::Api::new(|config| {
+        tiered_in_background(config, 100);
+    });
+    "tiered, canonical NaNs, every loop, explicit checks" (Ours(Tier::Tiered)) CanonicalNans Exact
+        ours::Api::new(|config| {
+            tiered_at_once(config, Loops::First);
+            config.tier_up_budget_per_byte(1);
+            config.cranelift_nan_canonicalization(true).signals_based_traps(false);
+        });
+    "tiered, canonical NaNs, loops at random, plain machine" (Ours(Tier::Tiered)) CanonicalNans Exact
+        ours::Api::new(|config| {
+            tiered_at_once(config, Loops::Sometimes);
+            config.cranelift_nan_canonicalization(true);
+            config.baseline_machine(tenure::BaselineMachine::Plain);
+        });
+    "tiered, canonical NaNs, in the background, memories that move" (Ours(Tier::Tiered)) CanonicalNans Exact
+        ours::Api::new(|config| {
+            tiered_in_background(config, 0);
+            config.cranelift_nan_canonicalization(true).memory_reservation(0).memory_guard_size(0);
+        });
+    "tiered, fuel, loops at random" (Counting(Tier::Tiered)) CanonicalNans Exact ours::Api::new(|config| {
+        tiered_at_once(config, Loops::Sometimes);
+        config.consume_fuel(true).cranelift_nan_canonicalization(true);
+    });
+    "tiered, fuel, every loop, explicit checks" (Counting(Tier::Tiered)) CanonicalNans Exact
+        ours::Api::new(|config| {
+            tiered_at_once(config, Loops::First);
+            config.tier_up_budget_per_byte(1).signals_based_traps(false);
+            config.consume_fuel(true).cranelift_nan_canonicalization(true);
+        });
+    "tiered, fuel, in the background" (Counting(Tier::Tiered)) CanonicalNans Exact ours::Api::new(|config| {
+        tiered_in_background(config, 20);
+        config.consume_fuel(true).cranelift_nan_canonicalization(true);
+    });
+}
+
+/// Better code of each function once it was called, made while the guest waits, so that the same happens each time.
+/// Where a function may execute something for each of its bytes, several of its activations come to their loops.
+fn tiered_at_once(config: &mut tenure::Config, loops: Loops) {
+    config.strategy(tenure::Strategy::Tiered).tier_up(tenure::TierUp::AtOnce);
+    config.tier_up_budget(0).tier_up_budget_per_byte(0).on_stack_replacement(loops);
+}
+
+/// Better code in the background of whatever executed `budget` bytes: when it is there is left to chance.
+fn tiered_in_background(config: &mut tenure::Config, budget: u64) {
+    config.strategy(tenure::Strategy::Tiered).tier_up_threads(2);
+    config.tier_up_budget(budget).tier_up_budget_per_byte(0);
 }
 
 /// The proposals that modules may use, for wasmparser: those of the engines, which all have the same.

@@ -61,7 +61,7 @@ impl super::Program for Program {
             match ended(result) {
                 Outcome::Values(_) => {}
                 // Segments that do not fit are errors of their own here.
-                Outcome::Error(_) => return Outcome::Trap(Trap { kind: None, place: None }),
+                Outcome::Error(_) => return Outcome::Trap(Trap { kind: None, frames: Vec::new() }),
                 outcome => return outcome,
             }
         }
@@ -242,7 +242,7 @@ fn ended(result: Result<Vec<Value>, Error>) -> Outcome {
     match result {
         Ok(values) => Outcome::Values(values),
         Err(error) => match error.as_trap_code() {
-            Some(code) => Outcome::trap(format!("{code:?}"), None),
+            Some(code) => Outcome::trap(format!("{code:?}"), Vec::new()),
             None => Outcome::Error(error.to_string()),
         },
     }

@@ -2,6 +2,9 @@
 //! locals that change meanwhile. What a compiler with registers to give out and places to merge can get wrong.
 //!
 //! Every loop takes fuel, and returns when there is none; functions call only ones behind them.
+//!
+//! Where loops are the matter ([`loops`]), most blocks are loops that go round several times, functions call any other
+//! as long as there are calls left, and now and then something traps.
 
 use super::{Effort, Generated, Nans};
 use crate::lattice;
@@ -68,6 +71,22 @@ const OPERATORS: &[(&str, &[Type], Type)] = {
     ]
 };
 
+/// Operators that trap.
+const TRAPPING: &[(&str, &[Type], Type)] = {
+    use Type::{F32, F64, I32, I64};
+    &[
+        ("i32.div_s", &[I32, I32], I32),
+        ("i32.rem_u", &[I32, I32], I32),
+        ("i64.div_u", &[I64, I64], I64),
+        ("i64.rem_s", &[I64, I64], I64),
+        ("i32.trunc_f64_s", &[F64], I32),
+        ("i64.trunc_f32_u", &[F32], I64),
+    ]
+};
+
+/// Calls that a call from the host may lead to, where functions call each other. Stacks have room for as many.
+const CALLS: usize = 60;
+
 struct Signature {
     params: Vec<Type>,
     results: Vec<Type>,
@@ -79,26 +98,36 @@ struct Shape {
     globals: Vec<Type>,
     /// The types that values have; few of them make registers scarce.
     types: Vec<Type>,
+    /// Whether loops are the matter.
+    has_loops: bool,
 }
 
 /// The module of `seed`.
 pub fn generate(seed: u64) -> Option<Generated> {
-    let mut rng = Rng::new(seed, "control");
+    module(Rng::new(seed, "control"), false)
+}
+
+/// The module of `seed`, with many loops.
+pub fn loops(seed: u64) -> Option<Generated> {
+    module(Rng::new(seed, "loops"), true)
+}
+
+fn module(mut rng: Rng, has_loops: bool) -> Option<Generated> {
     let count = rng.between(1, TYPES.len());
     let types: Vec<Type> = (0..count).map(|_| *rng.pick(&TYPES)).collect();
     let some =
         |rng: &mut Rng, most: usize| (0..rng.below(most + 1)).map(|_| *rng.pick(&types)).collect::<Vec<_>>();
-    let signatures = (0..rng.between(1, 4))
+    let signatures = (0..if has_loops { rng.between(2, 7) } else { rng.between(1, 4) })
         .map(|_| Signature { params: some(&mut rng, 8), results: some(&mut rng, 6) })
         .collect();
     let globals = some(&mut rng, 4);
-    let shape = Shape { signatures, globals, types };
+    let shape = Shape { signatures, globals, types, has_loops };
     let text = shape.module(&mut rng);
     let wasm = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     Some(Generated {
         modules: vec![wasm],
         nans: Nans::Hidden,
-        effort: Effort::Calls { exports: 4, calls: 24 },
+        effort: Effort::Calls { exports: 7, calls: if has_loops { 42 } else { 24 } },
     })
 }
 
@@ -109,13 +138,20 @@ fn list(types: &[Type]) -> String {
 impl Shape {
     fn module(&self, rng: &mut Rng) -> String {
         let mut text = "(module (memory (export \"memory\") 1 1)\n".to_string();
-        let _ = writeln!(text, "(global $fuel (mut i32) (i32.const {}))", rng.between(3, 400));
+        let fuel = if self.has_loops { rng.between(20, 3_000) } else { rng.between(3, 400) };
+        let _ = writeln!(text, "(global $fuel (mut i32) (i32.const {fuel}))");
+        if self.has_loops {
+            let _ = writeln!(text, "(global $calls (mut i32) (i32.const {CALLS}))");
+        }
         for (at, &ty) in self.globals.iter().enumerate() {
             let value = lattice::any(rng, ty).text();
             let _ = writeln!(text, "(global $g{at} (export \"g{at}\") (mut {}) {value})", ty.text());
         }
         for (at, signature) in self.signatures.iter().enumerate() {
             self.function(rng, &mut text, at, signature);
+            if self.has_loops {
+                self.entry(&mut text, at, signature, fuel);
+            }
         }
         text.push(')');
         text
@@ -126,18 +162,46 @@ impl Shape {
         let most = if rng.chance(20) { 40 } else { 8 };
         let extra = rng.below(most);
         locals.extend((0..extra).map(|_| *rng.pick(&self.types)));
-        let budget = rng.between(5, 150);
-        let mut body =
-            Body { shape: self, rng, at, signature, locals, labels: Vec::new(), code: String::new(), budget };
+        let budget = if self.has_loops { rng.between(30, 150) } else { rng.between(5, 150) };
+        let mut body = Body {
+            shape: self,
+            rng,
+            at,
+            signature,
+            locals,
+            counters: 0,
+            labels: Vec::new(),
+            code: String::new(),
+            budget,
+        };
         body.labels.push(signature.results.clone());
+        if self.has_loops {
+            body.take("$calls");
+        }
         let stack = body.sequence(Vec::new(), 0);
         body.end(stack, &signature.results);
         let (code, locals) = (body.code, list(&body.locals[signature.params.len()..]));
+        let counters = "i32 ".repeat(body.counters);
+        let (params, results) = (list(&signature.params), list(&signature.results));
+        let export = if self.has_loops { String::new() } else { format!("(export \"f{at}\")") };
+        let _ = writeln!(
+            text,
+            "(func $f{at} {export} (param {params}) (result {results}) (local {locals} {counters})\n{code})"
+        );
+    }
+
+    /// What the host calls: function `at`, with new fuel.
+    fn entry(&self, text: &mut String, at: usize, signature: &Signature, fuel: usize) {
         let (params, results) = (list(&signature.params), list(&signature.results));
         let _ = writeln!(
             text,
-            "(func $f{at} (export \"f{at}\") (param {params}) (result {results}) (local {locals})\n{code})"
+            "(func (export \"f{at}\") (param {params}) (result {results}) \
+             (global.set $fuel (i32.const {fuel})) (global.set $calls (i32.const {CALLS}))"
         );
+        for param in 0..signature.params.len() {
+            let _ = write!(text, "local.get {param} ");
+        }
+        let _ = writeln!(text, "call $f{at})");
     }
 }
 
@@ -148,6 +212,8 @@ struct Body<'a> {
     at: usize,
     signature: &'a Signature,
     locals: Vec<Type>,
+    /// How many locals of type `i32`, behind the others, count how often loops go round.
+    counters: usize,
     /// What a branch to each label takes, the outermost first.
     labels: Vec<Vec<Type>>,
     code: String,
@@ -184,7 +250,8 @@ impl Body<'_> {
                 self.push(&mut stack, ty);
             }
             3..=6 => {
-                let (name, params, result) = *self.rng.pick(OPERATORS);
+                let traps = self.shape.has_loops && self.rng.chance(2);
+                let (name, params, result) = *self.rng.pick(if traps { TRAPPING } else { OPERATORS });
                 self.arrange(&mut stack, params);
                 stack.truncate(stack.len() - params.len());
                 self.emit(name);
@@ -293,7 +360,10 @@ impl Body<'_> {
     /// Reads or writes memory inside of its bounds.
     fn memory(&mut self, stack: &mut Vec<Type>) {
         let ty = *self.rng.pick(&self.shape.types);
-        if self.rng.chance(50) {
+        if self.shape.has_loops && self.rng.chance(4) {
+            self.arrange(stack, &[Type::I32]);
+            self.emit("i32.const 0x1_ffff i32.and");
+        } else if self.rng.chance(50) {
             self.arrange(stack, &[Type::I32]);
             self.emit("i32.const 0xfff0 i32.and");
         } else {
@@ -317,7 +387,8 @@ impl Body<'_> {
 
     /// A block, loop or if, that takes some of the stack.
     fn block(&mut self, stack: &mut Vec<Type>, depth: usize) {
-        let kind = self.rng.below(3);
+        let kind = if self.shape.has_loops { *self.rng.pick(&[0, 1, 1, 1, 2]) } else { self.rng.below(3) };
+        let counter = (kind == 1 && self.shape.has_loops && self.rng.chance(80)).then(|| self.counter());
         if kind == 2 {
             self.arrange(stack, &[Type::I32]);
             stack.pop();
@@ -340,7 +411,7 @@ impl Body<'_> {
             0 => self.emit(&format!("block {ty}")),
             1 => {
                 self.emit(&format!("loop {ty}"));
-                self.take_fuel();
+                self.take("$fuel");
             }
             _ => self.emit(&format!("if {ty}")),
         }
@@ -351,8 +422,15 @@ impl Body<'_> {
             // Mostly once more.
             if self.rng.chance(80) {
                 self.settle(&mut inner, &params);
-                self.push(&mut inner, Type::I32);
-                inner.pop();
+                match counter {
+                    Some(counter) => {
+                        self.emit(&format!("local.get {counter} i32.const 1 i32.sub local.tee {counter}"));
+                    }
+                    None => {
+                        self.push(&mut inner, Type::I32);
+                        inner.pop();
+                    }
+                }
                 self.emit("br_if 0");
             }
             self.end(Some(inner), &results);
@@ -383,14 +461,23 @@ impl Body<'_> {
         }
     }
 
-    /// Returns when the fuel is used up.
-    fn take_fuel(&mut self) {
-        self.emit("global.get $fuel i32.eqz if");
+    /// A new local that says how often a loop is to go round.
+    fn counter(&mut self) -> usize {
+        let counter = self.locals.len() + self.counters;
+        self.counters += 1;
+        let rounds = self.rng.between(2, 20);
+        self.emit(&format!("i32.const {rounds} local.set {counter}"));
+        counter
+    }
+
+    /// Takes one of `global`; returns when it is used up.
+    fn take(&mut self, global: &str) {
+        self.emit(&format!("global.get {global} i32.eqz if"));
         let mut stack = Vec::new();
         for &ty in &self.signature.results {
             self.push(&mut stack, ty);
         }
-        self.emit("return end global.get $fuel i32.const 1 i32.sub global.set $fuel");
+        self.emit(&format!("return end global.get {global} i32.const 1 i32.sub global.set {global}"));
     }
 
     /// A label by its depth, and what it takes.
@@ -443,11 +530,12 @@ impl Body<'_> {
     }
 
     fn call(&mut self, stack: &mut Vec<Type>) {
-        let behind = self.at + 1..self.shape.signatures.len();
-        if behind.is_empty() {
+        let first = if self.shape.has_loops { 0 } else { self.at + 1 };
+        let callees = first..self.shape.signatures.len();
+        if callees.is_empty() {
             return;
         }
-        let of = self.rng.between(behind.start, behind.end - 1);
+        let of = self.rng.between(callees.start, callees.end - 1);
         let Signature { params, results } = &self.shape.signatures[of];
         self.arrange(stack, params);
         stack.truncate(stack.len() - params.len());

@@ -57,6 +57,9 @@ const FAMILIES: &[(&str, &str, &str)] = &[
     ("funcref i32 -> i32", "table.", "grow"),
     ("i32 funcref i32 ->", "table.", "fill"),
     ("funcref -> i32", "ref.", "is_null"),
+    ("-> funcref", "", "ref.func$dummy"),
+    ("-> i32", "", "memory.size table.size"),
+    ("->", "", "data.drop$data elem.drop$elements"),
     // Vectors.
     (
         "i32 -> v128",

@@ -121,10 +121,13 @@ impl Text {
             }
             body = used(rng, ty, body);
         }
+        if rng.chance(40) {
+            body = repeated(&results, &body);
+        }
         let _ = writeln!(
             self.functions,
-            "(func (export \"f{at}\"){params} (result {}) {locals} (local $r32 i32) (local $r64 i64) (local $rf32 f32) \
-             (local $rf64 f64) (local $rv128 v128) {before} {body})",
+            "(func (export \"f{at}\"){params} (result {}) {locals} (local $again i32) (local $r32 i32) (local $r64 i64) \
+             (local $rf32 f32) (local $rf64 f64) (local $rv128 v128) {before} {body})",
             results.join(" ")
         );
     }
@@ -238,6 +241,15 @@ fn canonical(operator: &str, ty: Type, body: String) -> String {
         }
         _ => body,
     }
+}
+
+/// `body` three times, in a loop: a tier may change under it.
+fn repeated(results: &[&str], body: &str) -> String {
+    format!(
+        "(loop $more (result {}) {body} (local.set $again (i32.add (local.get $again) (i32.const 1))) \
+         (br_if $more (i32.lt_u (local.get $again) (i32.const 3))))",
+        results.join(" ")
+    )
 }
 
 /// `body`, whose result of type `ty` takes one of several ways out.

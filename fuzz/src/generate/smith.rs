@@ -208,6 +208,27 @@ pub fn big(config: &mut Config, rng: &mut Rng) {
     config.simd_enabled = rng.chance(50);
 }
 
+/// A module of few operators that takes little time, so that there can be many.
+pub fn small(seed: u64) -> Option<Generated> {
+    let generated = generate(seed, Nans::Hidden, few)?;
+    Some(Generated { effort: Effort::Calls { exports: 3, calls: 9 }, ..generated })
+}
+
+fn few(config: &mut Config, rng: &mut Rng) {
+    config.max_memory32_bytes = 1 << 16;
+    config.max_table_elements = 20;
+    config.max_instructions = rng.between(5, 40);
+    config.max_nesting_depth = rng.between(2, 6);
+    config.max_types = 4;
+    config.max_funcs = 3;
+    config.max_globals = 3;
+    config.max_data_segments = 2;
+    config.max_element_segments = 2;
+    config.max_tables = 2;
+    config.simd_enabled = rng.chance(40);
+    config.tail_call_enabled = rng.chance(20);
+}
+
 /// Bodies that may be no bodies.
 pub fn invalid(config: &mut Config, rng: &mut Rng) {
     config.allow_invalid_funcs = rng.chance(50);
