@@ -49,36 +49,39 @@ impl Compilers {
     /// As [`Compilers::optimizing`].
     pub(crate) fn ahead(&self) -> Result<Ahead<'_>, UnsupportedMachine> {
         let optimizing = self.optimizing()?;
-        Ok(Ahead { baseline: self.baseline_first.then_some(&self.baseline), optimizing })
+        Ok(Ahead { baseline: &self.baseline, optimizing, baseline_first: self.baseline_first })
     }
 }
 
-/// The optimizing compiler, or the baseline compiler with the other for the functions that it does not do.
+/// The compiler that a strategy asks for, with the other for the functions that it does not do: what the baseline
+/// compiler does not know, and what the optimizing compiler would take too long for.
 pub(crate) struct Ahead<'c> {
-    baseline: Option<&'c BaselineCompiler>,
+    baseline: &'c BaselineCompiler,
     optimizing: &'c OptimizingCompiler,
+    baseline_first: bool,
 }
 
 impl Compiler for Ahead<'_> {
     fn tier(&self) -> Tier {
-        if self.baseline.is_some() { Tier::Baseline } else { Tier::Optimizing }
+        if self.baseline_first { Tier::Baseline } else { Tier::Optimizing }
     }
 
     fn compile(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError> {
-        let Some(baseline) = self.baseline else { return self.optimizing.compile(unit, body) };
         let again = body.again();
-        match baseline.compile(unit, body) {
+        if !self.baseline_first {
+            match self.optimizing.compile_well(unit, body.again()) {
+                Err(CompileError::TooLarge { .. }) => {}
+                done => return done,
+            }
+        }
+        match self.baseline.compile(unit, body) {
             Err(CompileError::Unsupported { .. }) => self.optimizing.compile(unit, again),
             done => done,
         }
     }
 
     fn fingerprint(&self) -> String {
-        let optimizing = self.optimizing.fingerprint();
-        match self.baseline {
-            Some(baseline) => format!("{}, {optimizing}", baseline.fingerprint()),
-            None => optimizing,
-        }
+        format!("{}, {}", self.baseline.fingerprint(), self.optimizing.fingerprint())
     }
 }
 

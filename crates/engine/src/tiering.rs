@@ -180,7 +180,7 @@ impl ModuleTiers {
         let heat = tier.heat.load(Ordering::Relaxed);
         let made = self.compilers.optimizing().map_err(|error| Failed::Machine(error.to_string()));
         let made = made.and_then(|optimizing| {
-            self.make(module, func, Reason::Hot { heat }, |unit, body| optimizing.compile(unit, body))
+            self.make(module, func, Reason::Hot { heat }, |unit, body| optimizing.compile_well(unit, body))
         });
         match made {
             Ok(made) => {

@@ -5,7 +5,7 @@ use crate::metadata;
 use crate::offsets::{self, Offsets};
 use crate::schedule::Scheduler;
 use crate::translate::{Buffers, Translator};
-use crate::tuning;
+use crate::tuning::Size;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
@@ -35,6 +35,12 @@ struct Worker {
     scheduler: Scheduler,
     offsets: Offsets,
     buffers: Buffers,
+}
+
+/// Where a function is entered, and how large it may be.
+struct Extent {
+    entry: Option<LoopEntry>,
+    most: Size,
 }
 
 impl Worker {
@@ -74,18 +80,19 @@ impl OptimizingCompiler {
         })
     }
 
-    /// Compiles `body`, to be entered at its start or at a loop.
+    /// Compiles `body`, to be entered at its start or at a loop, if it is no larger than `most`.
     fn compile_from(
         &self,
         unit: CompileUnit<'_>,
         body: Body<'_>,
         entry: Option<LoopEntry>,
+        most: Size,
     ) -> Result<CompiledFunc, CompileError> {
         let targets = if unit.tunables.canonical_nans { &self.canonical_nans } else { &self.plain };
         let idle = self.idle().pop();
         let mut worker = idle.unwrap_or_else(|| Box::new(Worker::new()));
         // After an error the buffers are in no known state: they go.
-        let func = worker.compile(unit, self.cpu, targets, body, entry)?;
+        let func = worker.compile(unit, self.cpu, targets, body, Extent { entry, most })?;
         self.idle().push(worker);
         Ok(func)
     }
@@ -101,7 +108,11 @@ impl Compiler for OptimizingCompiler {
     }
 
     fn compile(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError> {
-        self.compile_from(unit, body, None)
+        self.compile_from(unit, body, None, Size::ANY)
+    }
+
+    fn compile_well(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError> {
+        self.compile_from(unit, body, None, Size::GOOD)
     }
 
     fn compile_loop_entry(
@@ -110,7 +121,7 @@ impl Compiler for OptimizingCompiler {
         body: Body<'_>,
         entry: LoopEntry,
     ) -> Result<CompiledFunc, CompileError> {
-        self.compile_from(unit, body, Some(entry))
+        self.compile_from(unit, body, Some(entry), Size::GOOD)
     }
 
     fn fingerprint(&self) -> String {
@@ -129,11 +140,13 @@ impl Worker {
         cpu: Cpu,
         targets: &Targets,
         body: Body<'_>,
-        entry: Option<LoopEntry>,
+        Extent { entry, most }: Extent,
     ) -> Result<CompiledFunc, CompileError> {
         let func = body.func;
         let fuel = unit.tunables.fuel.as_ref().map(|costs| FuelPlan::read(costs, &body));
         let (mut validator, code) = body.into_validator(std::mem::take(&mut self.validator));
+        let bytes = code.as_bytes().len();
+        let most = most.for_body(bytes);
         self.context.clear();
         let mut translator = Translator::new(
             unit,
@@ -146,12 +159,12 @@ impl Worker {
         );
         let operators = std::mem::take(&mut self.operators);
         self.operators =
-            translate(&mut translator, &mut validator, code.get_binary_reader(), operators, fuel)?;
+            translate(&mut translator, &mut validator, code.get_binary_reader(), operators, fuel, most)?;
         self.validator = validator.into_allocations();
         if !translator.was_entered() {
             return Err(CompileError::Bug(format!("control cannot come to the loop of {entry:?}")));
         }
-        let is_hard = is_hard(&translator);
+        let is_hard = translator.size().excess(&Size::GOOD.for_body(bytes)).is_some();
         let (buffers, vmctx) = translator.finish(&*targets.good);
         self.buffers = buffers;
         let optimized = targets.optimized.as_ref().filter(|_| !is_hard);
@@ -191,21 +204,15 @@ impl Worker {
     }
 }
 
-/// Whether good code could take too long: the register allocator's time grows with the square of blocks,
-/// and of values that live at once, of which locals and operands are the measure.
-fn is_hard(translator: &Translator<'_>) -> bool {
-    let blocks = translator.builder.func.dfg.num_blocks();
-    let values = translator.locals.len() + translator.highest;
-    blocks > tuning::MOST_BLOCKS || values > tuning::MOST_VALUES
-}
-
-/// Drives validator and translator over the body that `reader` stands before.
+/// Drives validator and translator over the body that `reader` stands before, for as long as the function is no larger
+/// than `most`.
 fn translate(
     translator: &mut Translator<'_>,
     validator: &mut FuncValidator<ValidatorResources>,
     mut reader: BinaryReader<'_>,
     operators: OperatorsReaderAllocations,
     fuel: Option<FuelPlan>,
+    most: Size,
 ) -> Result<OperatorsReaderAllocations, CompileError> {
     let invalid = ValidateError::from;
     for _ in 0..reader.read_var_u32().map_err(invalid)? {
@@ -224,6 +231,10 @@ fn translate(
         let (op, offset) = reader.read_with_offset().map_err(invalid)?;
         validator.op(offset, &op).map_err(invalid)?;
         translator.counted_operator(&op, offset)?;
+        // After each: what paths meet with can make one operator a hundred thousand values.
+        if let Some((what, limit)) = translator.size().excess(&most) {
+            return Err(CompileError::TooLarge { what, limit });
+        }
     }
     reader.finish().map_err(invalid)?;
     Ok(reader.into_allocations())

@@ -12,6 +12,7 @@ use crate::abi::{PTR, VECTOR, builtin_signature, clif_type, leaf_signature, sign
 use crate::entry::Entering;
 use crate::fuel::Fuel;
 use crate::isa::Cpu;
+use crate::tuning::Size;
 use cranelift_codegen::ir::{
     self, Block, BlockArg, Endianness, ExtFuncData, ExternalName, FuncRef, Function, InstBuilder,
     MemFlagsData, SigRef, StackSlot, StackSlotData, StackSlotKind, Type, UserExternalName, UserFuncName,
@@ -201,6 +202,18 @@ impl<'a> Translator<'a> {
             branched: false,
         });
         this
+    }
+
+    /// How large the function is so far.
+    #[inline]
+    pub(crate) fn size(&self) -> Size {
+        let dfg = &self.builder.func.dfg;
+        Size {
+            blocks: dfg.num_blocks(),
+            waiting: self.locals.len() + self.highest,
+            instructions: dfg.num_insts(),
+            merged: dfg.num_values().saturating_sub(dfg.num_insts()),
+        }
     }
 
     /// The buffers, for the next function, and what the driver needs to know.

@@ -1,11 +1,49 @@
 //! Numbers that trade speed of code, size of code and time to compile. They cannot change results.
 
-/// Most blocks of a function that is worth good code: 16,384 take half a second, twice as many two.
-pub(crate) const MOST_BLOCKS: usize = 16_384;
+/// How much a function may be made of. What decides is Cranelift's work, which grows with the square of some of these.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    /// Blocks.
+    pub blocks: usize,
+    /// Locals, and operands on the stack at once: the measure of values that live at once.
+    pub waiting: usize,
+    /// Instructions.
+    pub instructions: usize,
+    /// Values that no instruction makes: those that come along different paths, one for each local that is read behind
+    /// a place where paths meet.
+    pub merged: usize,
+}
 
-/// Most locals and operands of a function that is worth good code: 4,096 that all live at once take half a
-/// second, twice as many two.
-pub(crate) const MOST_VALUES: usize = 4_096;
+impl Size {
+    /// What is worth good code. 16,384 blocks take half a second, twice as many two; 4,096 values that all live at once
+    /// half a second, twice as many two; 400,000 instructions a second and 300 MB; 36,000 merged values two seconds,
+    /// and they can be made by 3,000 bytes.
+    pub(crate) const GOOD: Self =
+        Self { blocks: 16_384, waiting: 4_096, instructions: 400_000, merged: 1 << 16 };
+
+    /// What is compiled at all, if not well: some seconds and 2 GB. Cranelift itself has no more registers than these
+    /// have values.
+    pub(crate) const ANY: Self =
+        Self { blocks: 1 << 18, waiting: usize::MAX, instructions: 1 << 21, merged: 1 << 20 };
+
+    /// The same for a body of `bytes` bytes, so that time stays in proportion to it. In large functions of real programs
+    /// there are at most two values a byte, merged ones and others.
+    pub(crate) fn for_body(self, bytes: usize) -> Self {
+        Self { merged: self.merged.min(8_192 + 4 * bytes), ..self }
+    }
+
+    /// What there is too much of when `self` is not to be more than `most`, and how much is allowed.
+    pub(crate) fn excess(&self, most: &Self) -> Option<(&'static str, u64)> {
+        let rows = [
+            (self.blocks, most.blocks, "blocks in one function"),
+            (self.waiting, most.waiting, "locals and operands in one function"),
+            (self.instructions, most.instructions, "instructions in one function"),
+            (self.merged, most.merged, "values where paths meet in one function"),
+        ];
+        let row = rows.into_iter().find(|(size, most, _)| size > most);
+        row.map(|(_, most, what)| (what, most as u64))
+    }
+}
 
 /// Most operands that wait below constructs on the way to a loop that is entered from a running frame, counted once for
 /// each construct. Compilers leave next to none there.

@@ -3,7 +3,7 @@
 mod support;
 
 use std::time::{Duration, Instant};
-use support::compile_bytes;
+use support::{compile_bytes, compile_bytes_well};
 use tenure_code::{CompileError, Tunables};
 
 /// Far more than any of these takes on a slow machine, far less than what grows with a square would.
@@ -90,5 +90,67 @@ fn a_thousand_parameters_and_results() {
             ))
             .unwrap();
         }
+    }
+}
+
+/// What `compile_well` says to the one function of a module.
+fn refused(text: &str) -> Option<&'static str> {
+    let bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
+    let start = Instant::now();
+    let func = compile_bytes_well(&bytes);
+    assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
+    match func {
+        Ok(_) => None,
+        Err(CompileError::TooLarge { what, .. }) => Some(what),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn functions_that_would_take_too_long_are_not_compiled_well() {
+    let func = |body: &str| format!("(module (func $f (param i32) (result i32) {body}))");
+    let blocks = "(block (br_if 0 (local.get 0)))".repeat(10_000);
+    assert_eq!(refused(&func(&format!("{blocks} (local.get 0)"))), Some("blocks in one function"));
+
+    let (pushes, adds) = ("(local.get 0) ".repeat(5_000), "i32.add ".repeat(4_999));
+    let waiting = Some("locals and operands in one function");
+    assert_eq!(refused(&func(&format!("{pushes} {adds}"))), waiting);
+    assert_eq!(refused(&func(&format!("(local {}) (local.get 0)", "i32 ".repeat(5_000)))), waiting);
+
+    let calls = "(drop (call $f (local.get 0)))".repeat(450_000);
+    assert_eq!(refused(&func(&format!("{calls} (local.get 0)"))), Some("instructions in one function"));
+}
+
+#[test]
+fn locals_that_many_paths_meet_with_are_bounded_by_the_size_of_the_body() {
+    // Each of the loops has each of the locals for a parameter.
+    let nest = |count: usize| {
+        let adds: String = (1..=count)
+            .map(|local| format!("(local.set {local} (i32.add (local.get {local}) (i32.const 1)))"))
+            .collect();
+        let (opened, closed) = ("loop ".repeat(count), "(br_if 0 (local.get 0)) end ".repeat(count));
+        let locals = "i32 ".repeat(count);
+        format!("(module (func (param i32) (local {locals}) {opened} {adds} {closed}))")
+    };
+    let merged = Some("values where paths meet in one function");
+    assert_eq!(refused(&nest(40)), None);
+    assert_eq!(refused(&nest(300)), merged);
+    assert_eq!(refused(&nest(3_000)), merged);
+    assert!(matches!(compile(&nest(3_000)), Err(CompileError::TooLarge { .. })));
+}
+
+#[test]
+fn the_largest_nests_are_refused() {
+    let nested = |open: &str, close: &str, count: usize| {
+        format!(
+            "(module (func (param i32) {} {}))",
+            format!("{open} ").repeat(count),
+            format!("{close} ").repeat(count)
+        )
+    };
+    for (open, close) in [("block", "end"), ("loop", "local.get 0 br_if 0 end"), ("local.get 0 if", "end")] {
+        let text = nested(open, close, 300_000);
+        assert!(matches!(compile(&text), Err(CompileError::TooLarge { .. })), "{open}");
+        assert!(refused(&text).is_some(), "{open}");
     }
 }

@@ -24,6 +24,18 @@ pub fn compile_bytes(bytes: &[u8], tunables: &Tunables) -> (Module, Vec<Result<C
     (module, funcs)
 }
 
+/// Compiles the last function of `bytes`, if that is worth it.
+pub fn compile_bytes_well(bytes: &[u8]) -> Result<CompiledFunc, CompileError> {
+    let compiler = OptimizingCompiler::new().expect("this machine is known");
+    let bytes: Arc<[u8]> = bytes.into();
+    let mut parsed =
+        parse(&bytes, Features::default(), &TypeRegistry::default()).expect("the module is right");
+    let body = parsed.bodies.pop().expect("there is a function");
+    let layout = tenure_code::layout(&parsed.module).expect("the context is small");
+    let tunables = Tunables::default();
+    compiler.compile_well(CompileUnit { module: &parsed.module, layout: &layout, tunables: &tunables }, body)
+}
+
 /// Compiles the code that takes over at loop `number` of the last function of a module in text, from frames with
 /// `homes`.
 pub fn compile_entry(text: &str, number: u32, homes: Homes) -> Result<CompiledFunc, CompileError> {
