@@ -3,7 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tenure::{Cancel, Config, Engine, Error, Module, OptLevel, Precompiled, Result, Strategy, WasmFeatures};
+use tenure::{
+    Cancel, Config, Engine, Error, Instance, Module, OptLevel, Precompiled, Result, Store, Strategy,
+    WasmFeatures,
+};
 
 const SOURCE: &str = r#"(module $adds
     (func $add (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
@@ -112,6 +115,30 @@ fn a_compilation_ends_when_time_is_up_or_another_thread_says_so() {
         assert!(Module::new_cancellable(&engine, &source, &cancel).is_ok());
         cancel.clone().cancel();
         assert_eq!(error(Module::new_cancellable(&engine, &source, &cancel)), "the compilation was stopped");
+    }
+}
+
+#[test]
+fn an_invalid_body_is_found_at_its_first_call_where_that_is_wanted() {
+    let source =
+        r#"(module (func (export "good") (result i32) i32.const 7) (func (export "bad") (result i32)))"#;
+    assert!(error(Module::new(&Engine::default(), source)).contains("type mismatch"));
+    let engine = Engine::new(Config::new().lazy_validation(true)).unwrap();
+    assert!(Module::validate(&engine, &wat::parse_str(source).unwrap()).is_err());
+    assert!(
+        error(Module::new(&engine, "(module (memory 70000))")).contains("memory"),
+        "all but bodies is checked"
+    );
+    let module = Module::new(&engine, source).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let call = |store: &mut Store<()>, name| {
+        instance.get_typed_func::<(), i32>(&mut *store, name).unwrap().call(store, ())
+    };
+    for _ in 0..2 {
+        assert_eq!(call(&mut store, "good").unwrap(), 7);
+        let message = error(call(&mut store, "bad"));
+        assert!(message.contains("function 1") && message.contains("type mismatch"), "{message}");
     }
 }
 

@@ -2,7 +2,8 @@
 //! checked before.
 
 use wasmparser::{
-    BinaryReader, FrameKind, FuncValidator, Operator, ValType, ValidatorResources, VisitOperator, WasmFeatures,
+    BinaryReader, FrameKind, FuncValidator, Operator, ValType, ValidatorResources, VisitOperator,
+    WasmFeatures,
 };
 
 /// Checks operators before they are compiled.

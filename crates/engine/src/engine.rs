@@ -145,7 +145,8 @@ impl Engine {
         if !options.enable_compiler {
             return Err(ModuleError::CompilerOff);
         }
-        let (module, bodies) = self.pipeline().check(wasm, on_progress)?;
+        let pipeline = Pipeline { lazy_validation: options.lazy_validation, ..self.pipeline() };
+        let (module, bodies) = pipeline.check(wasm, on_progress)?;
         let layout = tenure_code::layout(&module)?;
         let tiers = ModuleTiers::new(
             self.compilers.clone(),
@@ -238,6 +239,7 @@ impl Engine {
             workers: options.parallel_compilation.then_some(&self.workers),
             address_map: options.generate_address_map,
             time_limit: options.compile_time_limit,
+            lazy_validation: false,
         }
     }
 

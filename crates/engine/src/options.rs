@@ -58,6 +58,10 @@ macro_rules! options {
 options! {
     /// Which compilers make code, and when. The default is [`Strategy::Auto`].
     strategy: Strategy = Strategy::Auto;
+    /// Whether function bodies are checked at their first call instead of when a module is made, under
+    /// [`Strategy::Tiered`]: a call of an invalid function is then an error. Off by default: a module that was made
+    /// is valid.
+    lazy_validation: bool = false;
     /// Longest time that compiling a module before anything runs may take; more is an error. A function that is
     /// being compiled when time is up is finished first. No limit by default.
     compile_time_limit: Option<Duration> = None;

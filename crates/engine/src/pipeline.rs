@@ -42,10 +42,12 @@ pub(crate) struct Pipeline<'e> {
     /// Whether images keep the rows from code to operators.
     pub(crate) address_map: bool,
     pub(crate) time_limit: Option<Duration>,
+    /// Whether bodies are left to whoever compiles them.
+    pub(crate) lazy_validation: bool,
 }
 
 impl Pipeline<'_> {
-    /// Checks `bytes` without making anything of them: what is known of the module, and what it takes to read its
+    /// Checks `bytes`, bodies only if they are not to be checked later, without making anything of them: what is known of the module, and what it takes to read its
     /// bodies again, if it has any.
     ///
     /// # Errors
@@ -57,6 +59,9 @@ impl Pipeline<'_> {
     ) -> Result<(Module, Option<Bodies>), ModuleError> {
         let Parsed { module, bodies } = parse(bytes, self.features, self.types)?;
         let again = bodies.first().map(Body::bodies);
+        if self.lazy_validation {
+            return Ok((module, again.map(Bodies::unchecked)));
+        }
         let tally = Tally::new(bodies.len(), on_progress, self.time_limit);
         let (workers, chunks) = self.share(bodies);
         workers.each(

@@ -20,14 +20,20 @@ pub struct Body<'a> {
     pub(crate) is_checked: bool,
 }
 
-/// What it takes to read the bodies of a module again later, one at a time, once all of them were checked.
+/// What it takes to read the bodies of a module again later, one at a time.
 #[derive(Clone)]
 pub struct Bodies {
     resources: ValidatorResources,
     features: wasmparser::WasmFeatures,
+    are_checked: bool,
 }
 
 impl Bodies {
+    /// The same, when nobody has checked them: what is read is to be checked.
+    pub fn unchecked(self) -> Self {
+        Self { are_checked: false, ..self }
+    }
+
     /// The body of `func`, a function that `module` defines; `module` is the one that this came from.
     pub fn body<'m>(&self, module: &'m Module, func: FuncIdx) -> Option<Body<'m>> {
         let range = module.bodies.get(module.body_index(func)?)?.clone();
@@ -39,7 +45,7 @@ impl Bodies {
             ty: module.funcs.get(func.at())?.ty.0,
             features: self.features,
         };
-        Some(Body { func, code: FunctionBody::new(reader), to_validate, is_checked: true })
+        Some(Body { func, code: FunctionBody::new(reader), to_validate, is_checked: self.are_checked })
     }
 }
 
@@ -48,7 +54,7 @@ impl<'a> Body<'a> {
     /// for who goes on only if all bodies of the module turn out valid.
     pub fn bodies(&self) -> Bodies {
         let FuncToValidate { resources, features, .. } = &self.to_validate;
-        Bodies { resources: resources.clone(), features: *features }
+        Bodies { resources: resources.clone(), features: *features, are_checked: true }
     }
 
     /// Size in bytes.
