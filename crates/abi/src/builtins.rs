@@ -55,6 +55,12 @@ macro_rules! builtins {
                 match self { $(Self::$variant => &[$(Effect::$effect),*],)* }
             }
 
+            /// Whether its stub gives every register back as it was, so that code that may call it in a loop, but
+            /// hardly ever does, need not keep anything in memory for it.
+            pub fn keeps_registers(self) -> bool {
+                self == Self::EpochReached
+            }
+
             /// Offset of its stub in the array of stubs, in bytes.
             pub fn offset(self) -> i32 {
                 self as i32 * size_of::<usize>() as i32

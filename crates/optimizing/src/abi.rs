@@ -56,7 +56,9 @@ fn builtin_param(ty: &BuiltinTy) -> AbiParam {
 
 /// The signature of a builtin's stub.
 pub(crate) fn builtin_signature(builtin: Builtin) -> Signature {
-    let mut signature = Signature::new(CallConv::SystemV);
+    // All that is left of that convention at a call is that no register changes.
+    let conv = if builtin.keeps_registers() { CallConv::PreserveAll } else { CallConv::SystemV };
+    let mut signature = Signature::new(conv);
     signature.params.push(AbiParam::new(PTR));
     signature.params.extend(builtin.params().iter().map(builtin_param));
     signature.returns.extend(builtin.result().iter().map(builtin_param));

@@ -149,7 +149,11 @@ impl CodeSpace {
         space.fault = space.add_stub(&tenure_stubs::fault(crate::fault::landing as *const () as usize))?;
         let mut builtins = Vec::with_capacity(Builtin::ALL.len() + Leaf::ALL.len());
         for &builtin in Builtin::ALL {
-            builtins.push(space.add_stub(&tenure_stubs::builtin(crate::builtins::address(builtin)))?);
+            let target = crate::builtins::address(builtin);
+            builtins.push(space.add_stub(&match builtin.keeps_registers() {
+                true => tenure_stubs::builtin_keeping_registers(target),
+                false => tenure_stubs::builtin(target),
+            })?);
         }
         builtins.extend(Leaf::ALL.iter().map(|&leaf| crate::builtins::leaf_address(leaf)));
         space.builtins = builtins.into();

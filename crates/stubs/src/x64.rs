@@ -2,6 +2,7 @@
 
 use tenure_abi::ValRaw;
 use tenure_abi::call_conv::{CallConv, Loc, ValClass};
+use tenure_abi::frame::{CALLER_FP, RETURN_ADDRESS};
 use tenure_abi::vm::{VmCtxHeader, VmHostCtx, VmStore};
 use tenure_asm::x64::{Assembler, Cond, Gpr, Mem, Size, Width, Xmm};
 use tenure_types::FuncType;
@@ -187,6 +188,44 @@ pub fn builtin(target: usize) -> Vec<u8> {
     let abandon = asm.new_label();
     asm.test_rr(Size::S64, Gpr::RDX, Gpr::RDX);
     asm.jcc(Cond::NotEqual, abandon);
+    asm.mov_rr(Size::S64, Gpr::RSP, Gpr::RBP);
+    asm.pop_r(Gpr::RBP);
+    asm.ret();
+    asm.bind(abandon);
+    asm.mov_rm(Size::S64, Gpr::RDI, store_at);
+    asm.jmp_m(Mem::new(Gpr::RDI, VmStore::UNWIND));
+    finish(asm)
+}
+
+/// As [`builtin`], for one that has no value: gives every register back as it was.
+pub fn builtin_keeping_registers(target: usize) -> Vec<u8> {
+    const INTS: [Gpr; 9] =
+        [Gpr::RAX, Gpr::RCX, Gpr::RDX, Gpr::RSI, Gpr::RDI, Gpr::R8, Gpr::R9, Gpr::R10, Gpr::R11];
+    let store_at = Mem::new(Gpr::RBP, -8);
+    let ints = || INTS.into_iter().zip(1..).map(|(reg, at)| (reg, Mem::new(Gpr::RBP, -8 - 8 * at)));
+    let vectors_at = -8 - 8 * (INTS.len() as i32 + 1);
+    let vectors = || (0..16).map(|at| (xmm(at), Mem::new(Gpr::RBP, vectors_at - 16 * (i32::from(at) + 1))));
+    let mut asm = Assembler::new();
+    asm.push_r(Gpr::RBP);
+    asm.mov_rr(Size::S64, Gpr::RBP, Gpr::RSP);
+    let bytes = 16 * 16 - vectors_at;
+    asm.sub_ri(Size::S64, Gpr::RSP, bytes + (16 - bytes % 16));
+    ints().for_each(|(reg, at)| asm.mov_mr(Width::W64, at, reg));
+    vectors().for_each(|(reg, at)| asm.movups_mx(at, reg));
+    // The exit is noted as if there were no frame here.
+    asm.mov_rm(Size::S64, SCRATCH, Mem::new(Gpr::RDI, VmCtxHeader::STORE));
+    asm.mov_mr(Width::W64, store_at, SCRATCH);
+    asm.mov_rm(Size::S64, Gpr::RAX, Mem::new(Gpr::RBP, CALLER_FP as i32));
+    asm.mov_mr(Width::W64, Mem::new(SCRATCH, VmStore::LAST_EXIT_FP), Gpr::RAX);
+    asm.lea(Size::S64, Gpr::RAX, Mem::new(Gpr::RBP, RETURN_ADDRESS as i32));
+    asm.mov_mr(Width::W64, Mem::new(SCRATCH, VmStore::LAST_EXIT_SP), Gpr::RAX);
+    asm.mov_ri(Gpr::RAX, target as i64);
+    asm.call_r(Gpr::RAX);
+    let abandon = asm.new_label();
+    asm.test_rr(Size::S64, Gpr::RDX, Gpr::RDX);
+    asm.jcc(Cond::NotEqual, abandon);
+    vectors().for_each(|(reg, at)| asm.movups_xm(reg, at));
+    ints().for_each(|(reg, at)| asm.mov_rm(Size::S64, reg, at));
     asm.mov_rr(Size::S64, Gpr::RSP, Gpr::RBP);
     asm.pop_r(Gpr::RBP);
     asm.ret();

@@ -86,3 +86,55 @@ fn a_deadline_beyond_the_last_epoch_saturates() {
         Instance::new(&mut store, &module, &[]).unwrap().get_typed_func::<(), i32>(&mut store, "f").unwrap();
     assert_eq!(f.call(&mut store, ()).unwrap(), 1);
 }
+
+/// A function that keeps more values of every class alive around its loop than there are registers.
+fn crowded() -> String {
+    let classes = ["i32", "i64", "f32", "f64"];
+    let mut locals = String::new();
+    let (mut first, mut step, mut sum) = (String::new(), String::new(), String::new());
+    for class in classes {
+        for at in 0..20 {
+            let name = format!("${class}_{at}");
+            locals += &format!("(local {name} {class})");
+            first += &format!("(local.set {name} ({class}.const {at}))");
+            step += &format!(
+                "(local.set {name} ({class}.add (local.get {name}) ({class}.const {})))",
+                at % 3 + 1
+            );
+            let value = match class {
+                "i32" => format!("(i64.extend_i32_u (local.get {name}))"),
+                "i64" => format!("(local.get {name})"),
+                float => format!("(i64.trunc_{float}_s (local.get {name}))"),
+            };
+            sum += &format!("(local.set $sum (i64.add (i64.mul (local.get $sum) (i64.const 3)) {value}))");
+        }
+    }
+    format!(
+        r#"(module (func (export "run") (param $n i32) (result i64) (local $sum i64) {locals} {first}
+            (loop $l {step} (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            {sum} (local.get $sum)))"#
+    )
+}
+
+#[test]
+fn an_epoch_that_comes_at_every_turn_changes_no_value() {
+    let run = |strategy, epochs: bool| {
+        let engine = Engine::new(Config::new().epoch_interruption(epochs).strategy(strategy)).unwrap();
+        let module = Module::new(&engine, crowded()).unwrap();
+        let mut store = Store::new(&engine, 0_u32);
+        if epochs {
+            store.epoch_deadline_callback(|mut store| {
+                *store.data_mut() += 1;
+                Ok(UpdateDeadline::Continue(0))
+            });
+        }
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let run = instance.get_typed_func::<i32, i64>(&mut store, "run").unwrap();
+        (run.call(&mut store, 25).unwrap(), *store.data())
+    };
+    for strategy in [Strategy::Optimizing, Strategy::Baseline] {
+        let (expected, _) = run(strategy, false);
+        let (found, calls) = run(strategy, true);
+        assert_eq!((found, calls), (expected, 26), "{strategy:?}");
+    }
+}
