@@ -125,6 +125,11 @@ impl FuncCompiler<'_> {
         let area = self.results_area(&conv, height);
         self.load_arguments(&conv, height, callee, area.map(frame));
         self.call_callee(callee);
+        if self.poisoned {
+            let mut results = RegSet::EMPTY;
+            conv.results.iter().filter_map(|&(_, loc)| register(loc)).for_each(|reg| results.insert(reg));
+            self.poison_all_but(results);
+        }
         if conv.stack_bytes > 0 {
             self.take_stack_back(conv.stack_bytes);
         }

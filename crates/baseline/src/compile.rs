@@ -46,6 +46,12 @@ impl BaselineCompiler {
         Self { machine, idle: Mutex::default() }
     }
 
+    /// A compiler that leaves garbage wherever the convention lets it, for tests: in registers that calls do not keep, in
+    /// the upper halves of numbers of 32 bits.
+    pub fn with_garbage() -> Self {
+        Self { machine: Machine { poisoned: true, ..Machine::new(Cpu::detect()) }, idle: Mutex::default() }
+    }
+
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Worker>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

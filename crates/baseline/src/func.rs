@@ -59,12 +59,14 @@ pub(crate) struct Machine {
     pub temps: RegSet,
     /// Whether anything is pinned to a register.
     pub pins: bool,
+    /// Whether there is garbage wherever there may be.
+    pub poisoned: bool,
 }
 
 impl Machine {
     /// A machine with all its registers.
     pub(crate) fn new(cpu: Cpu) -> Self {
-        Self { cpu, temps: TEMPS, pins: true }
+        Self { cpu, temps: TEMPS, pins: true, poisoned: false }
     }
 }
 
@@ -75,6 +77,7 @@ pub(crate) struct FuncCompiler<'a> {
     /// Registers that are temps where no pin is in them.
     pub temps: RegSet,
     pub pins: bool,
+    pub poisoned: bool,
     /// Which function it is.
     pub func: FuncIdx,
     /// The function's type.
@@ -158,6 +161,7 @@ impl<'a> FuncCompiler<'a> {
             cpu: machine.cpu,
             temps: machine.temps,
             pins: machine.pins,
+            poisoned: machine.poisoned,
             func: idx,
             ty,
             conv,

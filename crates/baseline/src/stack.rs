@@ -82,6 +82,7 @@ impl FuncCompiler<'_> {
     pub(crate) fn push_dirty(&mut self, reg: Reg) {
         self.push_reg(ValClass::I32, reg);
         self.b.regs.dirty_upper.insert(reg);
+        self.poison_upper(reg);
     }
 
     /// Pushes what local `local` holds.

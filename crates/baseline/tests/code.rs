@@ -331,3 +331,19 @@ fn an_indirect_call_checks_bounds_null_and_type() {
         "#]],
     );
 }
+
+#[test]
+fn garbage_stands_wherever_it_may() {
+    let text = r#"(module
+        (import "host" "number" (func $number (result i32)))
+        (func (param i32) (result i32) (i32.add (call $number) (local.get 0))))"#;
+    let compiler = BaselineCompiler::with_garbage();
+    let (_, funcs) = compile_bytes(&compiler, &wat::parse_str(text).unwrap(), &Tunables::default());
+    let code = disassemble(funcs.last().and_then(|func| func.as_ref().ok()).expect("it compiles"));
+    let count = |garbage: &str| code.matches(garbage).count();
+    // At the entry all registers but two hold nothing, after the call all but one.
+    assert_eq!(count(", 0BAD0DEADBAD1BEEFh"), 7 + 8, "{code}");
+    // The argument, and the result.
+    assert_eq!(count(", 0BAD2FACE00000000h"), 2, "{code}");
+    assert!(count("], 0BAD3CAFEh") >= 1, "{code}");
+}

@@ -38,11 +38,15 @@ fn sweep(name: &str, text: &str, args: &[i64], most: u64) -> u64 {
     let mut total = 0;
     let checked = Tunables { epochs: true, signals: false, ..canonical() };
     // With fuel for all of it and for a part.
-    let ways =
-        [(false, canonical(), 0), (true, checked, 0), (true, counting(), u64::MAX), (false, counting(), 30)];
-    for (few_registers, tunables, fuel) in ways {
-        let compiler =
-            if few_registers { BaselineCompiler::with_few_registers() } else { BaselineCompiler::new() };
+    let ways: [(fn() -> BaselineCompiler, _, _); 5] = [
+        (BaselineCompiler::new, canonical(), 0),
+        (BaselineCompiler::with_garbage, canonical(), 0),
+        (BaselineCompiler::with_few_registers, checked, 0),
+        (BaselineCompiler::with_few_registers, counting(), u64::MAX),
+        (BaselineCompiler::new, counting(), 30),
+    ];
+    for (compiler, tunables, fuel) in ways {
+        let compiler = compiler();
         let code = Code::new(&compiler, &bytes, &tunables);
         for &arg in args {
             let args = [u128::from(arg.cast_unsigned())];
@@ -197,7 +201,8 @@ fn random_modules_with_fuel() {
 fn run(first: u64, count: u64, options: Options, tunables: &Tunables) {
     let first = std::env::var("SEED").map_or(first, |seed| seed.parse().unwrap());
     let count = std::env::var("COUNT").map_or(count, |count| count.parse().unwrap());
-    let compilers = [BaselineCompiler::new(), BaselineCompiler::with_few_registers()];
+    let compilers =
+        [BaselineCompiler::new(), BaselineCompiler::with_few_registers(), BaselineCompiler::with_garbage()];
     let mut total = 0;
     for seed in first..first + count {
         let module = generate(&mut Random(seed), options);

@@ -320,6 +320,12 @@ fn vectors_that_are_the_same_everywhere() {
 }
 
 #[test]
+fn everything_with_garbage() {
+    let all = [numeric(), vectors()].concat();
+    check(&all, &BaselineCompiler::with_garbage(), &canonical(), false);
+}
+
+#[test]
 fn everything_with_few_registers() {
     let all = [numeric(), vectors()].concat();
     check(&all, &BaselineCompiler::with_few_registers(), &canonical(), false);

@@ -150,6 +150,12 @@ fn with_vectors() {
 }
 
 #[test]
+fn with_garbage() {
+    let compiler = BaselineCompiler::with_garbage();
+    run_with(&compiler, 8000, 30, Options { vectors: true, tail_calls: true, ..PLAIN }, &canonical());
+}
+
+#[test]
 fn with_few_registers() {
     let compiler = BaselineCompiler::with_few_registers();
     run_with(&compiler, 7000, 30, Options { vectors: true, tail_calls: true, ..PLAIN }, &canonical());

@@ -158,6 +158,7 @@ impl FuncCompiler<'_> {
         self.b.asm.mov_rm(Size::S64, stub, Mem::new(context, VmCtxHeader::BUILTINS));
         self.note_offset(self.offset);
         self.b.asm.call_m(Mem::new(stub, builtin.offset()));
+        self.poison_all_but(RegSet::of(&[RAX]));
     }
 
     fn load_item_from_frame(&mut self, dst: Reg) {
@@ -199,6 +200,7 @@ impl FuncCompiler<'_> {
 
     /// At the start of the body: arguments and other items go to the pins of the body's region.
     pub(crate) fn receive(&mut self) {
+        self.poison_entry();
         let region = *self.b.regions.region(0);
         let conv = self.conv.clone();
         for reg in region.pins.iter() {

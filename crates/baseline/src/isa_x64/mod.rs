@@ -12,6 +12,7 @@ pub(crate) mod float;
 pub(crate) mod integer;
 pub(crate) mod memory;
 pub(crate) mod moves;
+pub(crate) mod poison;
 pub(crate) mod prologue;
 pub(crate) mod vector;
 

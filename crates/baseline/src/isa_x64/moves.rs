@@ -57,6 +57,7 @@ impl FuncCompiler<'_> {
     #[inline]
     pub(crate) fn store_frame(&mut self, class: ValClass, offset: i32, src: Reg) {
         self.store_mem(class, frame(offset), src);
+        self.poison_home(class, offset);
     }
 
     /// Copies a value between two places of the frame.
