@@ -84,7 +84,7 @@ impl From<HandleError> for ReleaseError {
     }
 }
 
-/// A kind of thing that a store owns: it stands in a list, and may hold others as a [`Holder`].
+/// A kind of thing that a store owns: it stands in a list, and may hold others as a `Holder`.
 pub trait Owned: Sized {
     /// What it is called in messages.
     #[doc(hidden)]
