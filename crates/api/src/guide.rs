@@ -16,4 +16,5 @@ pages! {
     limits = "../../../docs/guide/limits.md";
     interruption = "../../../docs/guide/interruption.md";
     instances = "../../../docs/guide/instances.md";
+    tiers = "../../../docs/guide/tiers.md";
 }

@@ -92,7 +92,7 @@ pub use limits::{
 };
 pub use linker::{InstancePre, Linker};
 pub use memory::{Memory, MemoryAccessError};
-pub use module::{Cancel, Module, ModuleExport, ModuleFunction};
+pub use module::{Cancel, HandedOver, Module, ModuleExport, ModuleFunction, TierSummary};
 pub use reclaim::{Reclaimed, Release, Scope};
 pub use rooted::{GcRef, OwnedRooted, RootScope, Rooted, RootedGcRef};
 pub use snapshot::Snapshot;

@@ -47,7 +47,8 @@ pub struct Module {
 
 /// Making modules.
 impl Module {
-    /// Checks and compiles `bytes`: the binary format, or with the Cargo feature `wat` the text format.
+    /// Checks `bytes`: the binary format, or with the Cargo feature `wat` the text format. Code is made when
+    /// functions are called, or here if the engine's [`Strategy`](crate::Strategy) says so.
     ///
     /// # Errors
     /// When the bytes are malformed, the module is not valid, or it needs a proposal that is off or not
@@ -308,6 +309,44 @@ impl Module {
             .flat_map(|code| code.traps().map(move |(at, trap)| ((code.start() + at) as usize, trap)))
     }
 
+    /// How far the module's functions have come: which have code, of which tier.
+    ///
+    /// ```
+    /// use tenure::{Config, Engine, Instance, Module, Store, Strategy};
+    ///
+    /// let engine = Engine::new(Config::new().strategy(Strategy::Tiered))?;
+    /// let module = Module::new(&engine, r#"(module
+    ///     (func (export "f") (result i32) i32.const 1)
+    ///     (func (export "g") (result i32) i32.const 2))"#)?;
+    /// let mut store = Store::new(&engine, ());
+    /// let instance = Instance::new(&mut store, &module, &[])?;
+    /// assert_eq!(module.tiers().not_called, 2);
+    ///
+    /// let f = instance.get_typed_func::<(), i32>(&mut store, "f")?;
+    /// assert_eq!(f.call(&mut store, ())?, 1);
+    /// let tiers = module.tiers();
+    /// assert_eq!((tiers.not_called, tiers.baseline), (1, 1));
+    /// # Ok::<(), tenure::Error>(())
+    /// ```
+    pub fn tiers(&self) -> TierSummary {
+        let summary = self.engine.inner().tier_summary(&self.loaded);
+        let handed_over = summary.handed_over.into_iter().map(|(func, why)| HandedOver {
+            index: func.0,
+            name: self.func_name(func).map(str::to_string),
+            why,
+        });
+        TierSummary {
+            not_called: summary.not_called,
+            baseline: summary.baseline,
+            waiting: summary.waiting,
+            refused: summary.refused,
+            optimized: summary.optimized,
+            loop_entries: summary.loop_entries,
+            compilations: summary.compilations,
+            handed_over: handed_over.collect(),
+        }
+    }
+
     /// Where the code lies in this process.
     pub fn image_range(&self) -> Range<*const u8> {
         let start = std::ptr::without_provenance::<u8>(self.loaded.text_start());
@@ -379,6 +418,42 @@ pub struct ModuleFunction {
     pub offset: usize,
     /// Bytes of code; 0 if there was none from the start.
     pub len: usize,
+}
+
+/// How far the functions that a module defines have come: see [`Module::tiers`].
+///
+/// Each counts in one of the first five numbers. Functions go on while one looks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct TierSummary {
+    /// Functions without code, because nobody called them yet.
+    pub not_called: usize,
+    /// Functions in code of the baseline tier.
+    pub baseline: usize,
+    /// Functions in code of the baseline tier, while the optimizing compiler is to make better code.
+    pub waiting: usize,
+    /// Functions that stay in code of the baseline tier though they are hot: nobody makes better code.
+    pub refused: usize,
+    /// Functions in code of the optimizing tier.
+    pub optimized: usize,
+    /// Loops at which activations in code of the baseline tier move over to the optimizing tier.
+    pub loop_entries: usize,
+    /// How often code was made: of functions, by either compiler, and for loops.
+    pub compilations: usize,
+    /// Functions that the baseline compiler does not do, which the optimizing compiler made at once, by index.
+    pub handed_over: Vec<HandedOver>,
+}
+
+/// A function that the baseline compiler does not do: see [`TierSummary::handed_over`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct HandedOver {
+    /// Its index in the module, imported functions counted.
+    pub index: u32,
+    /// Its name, from the name section or an export.
+    pub name: Option<String>,
+    /// What the baseline compiler does not do, and where.
+    pub why: String,
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -4,6 +4,7 @@
 //! main ──▶ command/… ──▶ input     a file or standard input, text or binary, as bytes
 //!                   ├──▶ values    guest values from and to text
 //!                   ├──▶ sections  what a binary is made of
+//!                   ├──▶ tiers     what is compiled when: lines, a picture
 //!                   └──▶ progress  a spinner, when somebody waits
 //! report: what an error looks like, and the code the process exits with
 //! ```
@@ -21,6 +22,7 @@ mod disassembler;
 mod input;
 mod progress;
 mod sections;
+mod tiers;
 mod types;
 mod values;
 

@@ -104,6 +104,6 @@ fn place(frame: &FrameInfo) -> String {
 }
 
 /// A Rust symbol as its author wrote it, without the hash; any other name as it is.
-fn demangled(name: &str) -> String {
+pub fn demangled(name: &str) -> String {
     format!("{:#}", rustc_demangle::demangle(name))
 }

@@ -72,6 +72,13 @@ impl Ran {
         assert_eq!((self.code, self.stdout.as_str(), self.stderr.as_str()), (Some(0), stdout, ""));
     }
 
+    /// It ended with `code`, and said `part` on standard error.
+    #[track_caller]
+    fn stderr_has(&self, code: i32, part: &str) {
+        assert_eq!(self.code, Some(code), "{}", self.stderr);
+        assert!(self.stderr.contains(part), "{part:?} is not in: {}", self.stderr);
+    }
+
     /// It ended with `code`, printed no result, and said each of `parts` on standard error.
     #[track_caller]
     fn fails(&self, code: i32, parts: &[&str]) {
@@ -151,10 +158,137 @@ fn run_uses_the_compiler_that_is_asked_for() {
         "add.wat",
         r#"(module (func (export "add") (param i32) (result i32) local.get 0 i32.const 1 i32.add))"#,
     );
-    for strategy in ["baseline", "optimizing", "auto"] {
+    for strategy in ["baseline", "optimizing", "tiered", "auto"] {
         place.run(&["run", "--strategy", strategy, "--invoke", "add", "add.wat", "41"]).prints("42\n");
     }
     place.run(&["run", "--strategy", "best", "add.wat"]).fails(1, &["strategy", "best"]);
+}
+
+/// A loop that runs until better code of it is there: it counts how often it comes by.
+const HOT: &str = r#"(module
+    (func $square (param i32) (result i32) (i32.mul (local.get 0) (local.get 0)))
+    (func $_ZN3sum4loop17h0123456789abcdefE (export "sum") (param i32) (result i32) (local i32)
+        (loop
+            (local.set 1 (i32.add (local.get 1) (call $square (local.get 0))))
+            (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+        (local.get 1)))"#;
+
+/// A function that the baseline compiler does not do.
+fn tail_call() -> String {
+    let eleven = "(local.get 0) ".repeat(11);
+    format!(
+        r#"(module
+            (func $wide (param i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64) (result i64) (local.get 10))
+            (func $tail (export "tail") (param i64) (result i64) (return_call $wide {eleven})))"#
+    )
+}
+
+#[test]
+fn the_tier_log_tells_what_is_compiled_when() {
+    let place = Place::new();
+    place.write("hot.wat", HOT);
+    let log = |more: &[&str]| {
+        let args = [&["run", "--tier-log"], more, &["--invoke", "sum", "hot.wat", "10"]].concat();
+        let ran = place.run(&args);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "385\n"), "{}", ran.stderr);
+        let mut lines = ran.stderr.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        assert_eq!(lines.next().as_deref(), Some("time ms tier took ms wasm code thread function why"));
+        // Times and sizes of code are what they are.
+        lines
+            .map(|line| {
+                let words: Vec<_> = line.split(' ').collect();
+                let [_, tier, _, wasm, _, thread, ..] = words[..] else { panic!("{line}") };
+                format!("{tier} {wasm} {thread} {}", words[6..].join(" "))
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        log(&["-O", "tier_up_threads=0"]),
+        ["baseline 27 guest 1 sum::loop first call", "baseline 7 guest 0 square first call"]
+    );
+    let at_once = ["-O", "tier_up=at-once", "-O", "tier_up_budget=0", "-O", "tier_up_budget_per_byte=0"];
+    let moved = log(&at_once);
+    assert!(moved.iter().any(|line| line == "optimizing 7 guest 0 square hot, asked 1 times"), "{moved:#?}");
+    assert!(moved.iter().any(|line| line == "optimizing 27 guest 1 sum::loop loop 0"), "{moved:#?}");
+    let handed_over = Place::new();
+    handed_over.write("tail.wat", tail_call());
+    let ran = handed_over.run(&["run", "--tier-log", "--invoke", "tail", "tail.wat", "7"]);
+    let lines: Vec<_> = ran.stderr.lines().skip(1).collect();
+    assert_eq!((ran.stdout.as_str(), lines.len()), ("7\n", 2), "{lines:#?}");
+    assert!(lines[0].contains("optimizing") && lines[0].contains("guest"), "{lines:#?}");
+    assert!(lines[0].contains("1 tail  ") && lines[0].contains("handed over: a tail call"), "{lines:#?}");
+    assert_eq!(
+        log(&["--strategy", "baseline"]),
+        ["baseline 7 guest 0 square ahead", "baseline 27 guest 1 sum::loop ahead"]
+    );
+    assert_eq!(
+        log(&["--strategy", "optimizing"]),
+        ["optimizing 7 guest 0 square ahead", "optimizing 27 guest 1 sum::loop ahead"]
+    );
+}
+
+#[test]
+fn the_timeline_is_a_picture_of_the_run() {
+    let place = Place::new();
+    place.write("hot.wat", HOT).write("trap.wat", r#"(module (func (export "_start") unreachable))"#);
+    let picture = |args: &[&str]| {
+        let ran = place.run(&[&["run", "--timeline", "out.svg"], args].concat());
+        (ran, std::fs::read_to_string(place.path("out.svg")).unwrap())
+    };
+    for strategy in ["tiered", "baseline", "optimizing"] {
+        let (ran, svg) = picture(&["--strategy", strategy, "--invoke", "sum", "hot.wat", "10"]);
+        ran.prints("385\n");
+        for part in
+            ["<svg ", "Tiers of hot.wat", ">guest</text>", "0 square</text>", "1 sum::loop</text>", "</svg>"]
+        {
+            assert!(svg.contains(part), "{part:?} is not in: {svg}");
+        }
+    }
+    // A run that ends badly is one to look at, too.
+    let (ran, svg) = picture(&["trap.wat"]);
+    ran.fails(134, &["unreachable"]);
+    assert!(svg.contains("Tiers of trap.wat"), "{svg}");
+    let both = place.run(&["run", "--tier-log", "--timeline", "out.svg", "trap.wat"]);
+    both.fails(134, &["first call", "unreachable"]);
+    place
+        .run(&["run", "--timeline", "no/such/dir.svg", "--invoke", "sum", "hot.wat", "10"])
+        .stderr_has(1, "cannot write no/such/dir.svg");
+}
+
+#[test]
+fn options_are_set_by_name() {
+    let place = Place::new();
+    place.write("library.wat", LIBRARY);
+    place
+        .run(&["run", "-O", "max_wasm_stack=0x8000", "--invoke", "add", "library.wat", "1", "2"])
+        .prints("3\n");
+    for (option, parts) in [
+        ("max_wasm_stack=many", ["max_wasm_stack", "many"]),
+        ("chairs=3", ["there is no option", "chairs"]),
+        ("on_stack_replacement=5", ["on_stack_replacement", "LOOP@ARRIVAL"]),
+    ] {
+        place.run(&["run", "-O", option, "library.wat"]).fails(1, &parts);
+    }
+    place.run(&["run", "-O", "chairs", "library.wat"]).fails(2, &["NAME=VALUE"]);
+    place.run(&["validate", "-O", "wasm_multi_value=n", "library.wat"]).fails(1, &["multi-value"]);
+    // What tests set, for those who look into them.
+    for option in [
+        "tier_up=background",
+        "tier_up=at-once",
+        "tier_up_delay=1",
+        "tier_up_budget=0",
+        "tier_up_budget_per_byte=0",
+        "tier_up_threads=0",
+        "on_stack_replacement=never",
+        "on_stack_replacement=first",
+        "on_stack_replacement=sometimes",
+        "on_stack_replacement=0@3",
+        "baseline_machine=plain",
+        "baseline_machine=few-registers",
+        "baseline_machine=garbage",
+    ] {
+        place.run(&["run", "-O", option, "--invoke", "add", "library.wat", "1", "2"]).prints("3\n");
+    }
 }
 
 #[test]
@@ -413,6 +547,21 @@ fn inspect_shows_imports_exports_and_sections() {
 }
 
 #[test]
+fn inspect_shows_what_the_baseline_compiler_leaves_to_the_other() {
+    let place = Place::new();
+    place.write("tail.wat", tail_call());
+    let both = place.run(&["inspect", "tail.wat"]).stdout;
+    for part in [
+        "machine code, by strategy: 2\n  baseline ",
+        "left to the optimizing compiler by the baseline compiler: 1\n  1  tail  a tail call with more arguments",
+    ] {
+        assert!(both.contains(part), "{part:?} is not in: {both}");
+    }
+    let one = place.run(&["inspect", "--strategy", "optimizing", "tail.wat"]).stdout;
+    assert!(one.contains("machine code, by strategy: 1\n  optimizing "), "{one}");
+}
+
+#[test]
 fn inspect_shows_machine_code_beside_wasm_offsets() {
     let place = Place::new();
     place.write("library.wat", LIBRARY).write("hello.wat", hello());
@@ -427,6 +576,12 @@ fn inspect_shows_machine_code_beside_wasm_offsets() {
     }
     let exported = place.run(&["inspect", "--asm", "divide", "library.wat"]);
     assert!(exported.stdout.starts_with("function 6 outer"), "{}", exported.stdout);
+
+    // The baseline tier's code is another.
+    let by = |strategy| place.run(&["inspect", "--strategy", strategy, "--asm", "add", "library.wat"]).stdout;
+    assert!(by("baseline").starts_with("function 0"));
+    assert_ne!(by("baseline"), by("optimizing"));
+    place.run(&["inspect", "--strategy", "tiered", "library.wat"]).fails(2, &["tiered", "baseline"]);
 
     place.run(&["inspect", "--asm", "no", "library.wat"]).fails(1, &["there is no function \"no\""]);
     place.run(&["inspect", "--asm", "99", "library.wat"]).fails(1, &["there is no function \"99\""]);

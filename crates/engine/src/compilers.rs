@@ -1,8 +1,10 @@
 //! Which compilers there are, and which of them a strategy uses ahead of time.
 
 use crate::config::Config;
+use crate::events::{self, Event, Reason};
 use crate::options::{BaselineMachine, Strategy};
 use std::sync::OnceLock;
+use std::time::Instant;
 use tenure_baseline::BaselineCompiler;
 use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, Tier};
 use tenure_module::Body;
@@ -25,6 +27,7 @@ impl Compilers {
             BaselineMachine::Whole => BaselineCompiler::new(),
             BaselineMachine::Plain => BaselineCompiler::without_extensions(),
             BaselineMachine::FewRegisters => BaselineCompiler::with_few_registers(),
+            BaselineMachine::Garbage => BaselineCompiler::with_garbage(),
         };
         Self {
             baseline,
@@ -61,23 +64,53 @@ pub(crate) struct Ahead<'c> {
     baseline_first: bool,
 }
 
+impl Ahead<'_> {
+    /// Why the baseline compiler makes no code of `body`, if it makes none.
+    pub(crate) fn why_handed_over(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Option<String> {
+        Some(self.baseline.compile(unit, body).err()?.to_string())
+    }
+
+    /// The code of `body`, and why the baseline compiler handed it over, if it did.
+    fn make(
+        &self,
+        unit: CompileUnit<'_>,
+        body: Body<'_>,
+    ) -> (Result<CompiledFunc, CompileError>, Option<String>) {
+        let again = body.again();
+        if !self.baseline_first {
+            match self.optimizing.compile_well(unit, body.again()) {
+                Err(CompileError::TooLarge { .. }) => {}
+                done => return (done, None),
+            }
+        }
+        match self.baseline.compile(unit, body) {
+            Err(error @ CompileError::Unsupported { .. }) => {
+                (self.optimizing.compile(unit, again), Some(error.to_string()))
+            }
+            done => (done, None),
+        }
+    }
+}
+
 impl Compiler for Ahead<'_> {
     fn tier(&self) -> Tier {
         if self.baseline_first { Tier::Baseline } else { Tier::Optimizing }
     }
 
     fn compile(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError> {
-        let again = body.again();
-        if !self.baseline_first {
-            match self.optimizing.compile_well(unit, body.again()) {
-                Err(CompileError::TooLarge { .. }) => {}
-                done => return done,
+        let started = Instant::now();
+        let (func, wasm_bytes) = (body.func, body.len());
+        let (made, why) = self.make(unit, body);
+        let reason = why.as_deref().map_or(Reason::Ahead, Reason::HandedOver);
+        match &made {
+            Ok(code) => {
+                let (tier, code_bytes) = (code.tier, code.code.len());
+                let event = Event { func, reason, tier, wasm_bytes, code_bytes, started };
+                events::made(unit.module, None, &event);
             }
+            Err(error) => events::refused(unit.module, None, func, reason, error),
         }
-        match self.baseline.compile(unit, body) {
-            Err(CompileError::Unsupported { .. }) => self.optimizing.compile(unit, again),
-            done => done,
-        }
+        made
     }
 
     fn fingerprint(&self) -> String {

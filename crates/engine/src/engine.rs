@@ -4,6 +4,7 @@ use crate::artifact;
 use crate::compilers::Compilers;
 use crate::config::Config;
 use crate::error::{EngineError, ModuleError};
+use crate::options::Strategy;
 use crate::pipeline::{OnProgress, Pipeline};
 use crate::pooling::PoolingAllocatorMetrics;
 use crate::tiering::{ModuleTiers, Plan, Pool};
@@ -13,9 +14,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tenure_abi::CtxLayout;
-use tenure_code::{CodeImage, Compiler, Tunables};
-use tenure_module::{Module, parse};
-use tenure_runtime::{CodeSpace, LoadedModule, StoreConfig};
+use tenure_code::{CodeImage, CompileUnit, Compiler, Tier, Tunables};
+use tenure_module::{Body, Module, parse};
+use tenure_runtime::{CodeSpace, LoadedModule, StoreConfig, TierSummary};
 use tenure_types::{Features, TypeRegistry};
 
 /// Configuration, compilers, types and code memory of one engine.
@@ -158,6 +159,32 @@ impl Engine {
         );
         let tunables = Tunables { tiering: true, ..self.tunables.clone() };
         Ok(LoadedModule::lazy(&self.code, module, layout, tunables, tiers)?)
+    }
+
+    /// How far the functions of `module`, which is of this engine, have come. For code that was complete from the
+    /// start under [`Strategy::Baseline`](crate::Strategy::Baseline), the baseline compiler is asked again about
+    /// the functions that it handed over.
+    pub fn tier_summary(&self, module: &LoadedModule) -> TierSummary {
+        let mut summary = module.tier_summary();
+        let others: Vec<_> =
+            module.image().funcs.iter().filter(|range| range.tier == Tier::Optimizing).collect();
+        if self.config.options().strategy == Strategy::Baseline
+            && !others.is_empty()
+            && let Ok(ahead) = self.compilers.ahead()
+            // It was parsed before, in this engine or one of the same options.
+            && let Ok(parsed) = parse(&module.module().bytes, self.features, &self.types)
+            && let Some(bodies) = parsed.bodies.first().map(Body::bodies)
+        {
+            let unit =
+                CompileUnit { module: &parsed.module, layout: module.layout(), tunables: &self.tunables };
+            for range in others {
+                let body = bodies.body(&parsed.module, range.func);
+                if let Some(why) = body.and_then(|body| ahead.why_handed_over(unit, body)) {
+                    summary.handed_over.push((range.func, why));
+                }
+            }
+        }
+        summary
     }
 
     /// Checks and compiles `wasm`; the artifact that [`Engine::deserialize`] takes.

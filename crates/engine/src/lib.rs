@@ -18,6 +18,7 @@ mod workers;
 mod artifact;
 mod error;
 mod pipeline;
+mod events;
 mod compilers;
 mod tiering;
 mod engine;
@@ -33,5 +34,5 @@ pub use options::{
 pub use pipeline::{OnProgress, Progress};
 pub use pooling::{Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, PoolingAllocatorMetrics};
 pub use tenure_module::{OperatorCost, VariableOperatorCost};
-pub use tenure_runtime::Limits;
+pub use tenure_runtime::{Limits, TierSummary};
 pub use wasm_features::{Is, PROPOSALS, Proposal, WasmFeatures};

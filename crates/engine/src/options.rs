@@ -65,17 +65,22 @@ options! {
     /// Longest time that compiling a module before anything runs may take; more is an error. A function that is
     /// being compiled when time is up is finished first. No limit by default.
     compile_time_limit: Option<Duration> = None;
-    /// How many threads make better code in the background, under [`Strategy::Tiered`]; with 0, functions stay in
-    /// the baseline tier. The default is one less than there are cores, and at least 1.
+    /// How many threads of the engine make better code in the background, under [`Strategy::Tiered`]; they start when
+    /// there is something to do. With 0, functions stay in the baseline tier. The default is one less than there are
+    /// cores, and at least 1.
     tier_up_threads: usize = (tenure_sys::cpu::usable_cores() - 1).max(1);
-    /// What every function may execute in the baseline tier before better code is made of it, in bytes of
-    /// WebAssembly, beside [`Config::tier_up_budget_per_byte`]. The default is 30,000.
+    /// What every function may execute in the baseline tier before it is hot, so that better code is made of it, in
+    /// bytes of WebAssembly that it runs through; [`Config::tier_up_budget_per_byte`] comes on top. The default is
+    /// 30,000. Less makes better code of more functions, sooner, for more time on the engine's threads.
     tier_up_budget: u64 = 30_000;
-    /// What a function may execute in the baseline tier for each byte of its body: optimizing takes time by
-    /// size. The default is 1,200.
+    /// What a function may execute in the baseline tier before it is hot, for each byte of its body, beside
+    /// [`Config::tier_up_budget`]: optimizing takes time by size. The default is 1,200, as if the body had run through
+    /// so often from one end to the other.
     tier_up_budget_per_byte: u64 = 1_200;
     /// Who makes better code; all but the default, [`TierUp::Background`], is for tests.
     tier_up: TierUp = TierUp::Background;
+    /// How long better code waits before it is used, in milliseconds, for tests. The default is 0.
+    tier_up_delay: u64 = 0;
     /// Where activations move from the baseline tier to better code in the middle of a loop; all but the default,
     /// [`OnStackReplacement::WhenHot`], is for tests.
     on_stack_replacement: OnStackReplacement = OnStackReplacement::WhenHot;
@@ -331,13 +336,15 @@ choices! {
     Strategy {
         /// What is best of what there is: [`Strategy::Tiered`].
         Auto = "auto",
-        /// The single-pass compiler makes all code before anything runs, but for functions with something that
-        /// it does not do, which the optimizing compiler makes.
+        /// A compiler that goes over each function once makes all code when the module is made: fast to
+        /// compile, slower to run. The functions that it does not do are left to the optimizing compiler.
         Baseline = "baseline",
-        /// The optimizing compiler makes all code before anything runs.
+        /// The optimizing compiler makes all code when the module is made: slow to compile, fast to run.
         Optimizing = "optimizing",
-        /// The single-pass compiler makes the code of a function when it is first called, and the optimizing
-        /// compiler better code, in the background, once it is hot. A loop that is running moves over.
+        /// Making a module only checks it. The baseline compiler makes the code of a function when it is first
+        /// called, in microseconds; once it is hot, the optimizing compiler makes better code in the
+        /// background, and a loop that is running moves over. Artifacts ([`Strategy::Optimizing`] is what makes
+        /// them then) are complete when they are loaded.
         Tiered = "tiered",
     } "`auto`, `baseline`, `optimizing` or `tiered`"
 
@@ -359,7 +366,9 @@ choices! {
         Plain = "plain",
         /// As few registers as it can do with.
         FewRegisters = "few-registers",
-    } "`whole`, `plain` or `few-registers`"
+        /// Every register and every instruction, with garbage wherever the calling convention allows it.
+        Garbage = "garbage",
+    } "`whole`, `plain`, `few-registers` or `garbage`"
 
     /// How much the optimizing compiler does.
     OptLevel {

@@ -8,7 +8,6 @@
 //! What is published stays: worse code is left to the activations that are in it. A guest never waits for the
 //! optimizing compiler, but where no other does a function, nor for a lock that a compilation holds.
 
-mod events;
 mod plan;
 mod pool;
 
@@ -16,18 +15,18 @@ pub(crate) use plan::Plan;
 pub(crate) use pool::Pool;
 
 use crate::compilers::Compilers;
-use events::{Event, Reason};
+use crate::events::{self, Event, Reason};
 use pool::{Job, Task};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
 use std::time::Instant;
 use tenure_abi::builtins::ENTRY;
 use tenure_abi::frame::Homes;
 use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, LoopEntry};
 use tenure_module::{Bodies, Body};
-use tenure_runtime::{LoadError, LoadedModule, NoCode, Tiers};
+use tenure_runtime::{LoadError, LoadedModule, NoCode, TierSummary, Tiers};
 use tenure_types::FuncIdx;
 
 /// The tiers of one module.
@@ -47,6 +46,10 @@ pub(crate) struct ModuleTiers {
     first_calls: (Mutex<()>, Condvar),
     /// How often a loop was reached, under a plan that counts.
     arrivals: AtomicU32,
+    /// How often code was made.
+    compilations: AtomicUsize,
+    /// What the baseline compiler does not do.
+    handed_over: Mutex<Vec<(FuncIdx, String)>>,
 }
 
 /// How far a function has come.
@@ -105,6 +108,8 @@ impl ModuleTiers {
             loops: Mutex::default(),
             first_calls: (Mutex::new(()), Condvar::new()),
             arrivals: AtomicU32::new(0),
+            compilations: AtomicUsize::new(0),
+            handed_over: Mutex::default(),
         })
     }
 
@@ -133,7 +138,9 @@ impl ModuleTiers {
         let mut code = match compile(unit, body) {
             Ok(code) => code,
             Err(error) => {
-                events::refused(module, func, reason, &error);
+                if !(matches!(reason, Reason::FirstCall) && is_for_the_other(&error)) {
+                    events::refused(module.module(), Some(module.id()), func, reason, &error);
+                }
                 return Err(error.into());
             }
         };
@@ -141,8 +148,12 @@ impl ModuleTiers {
             code.meta.offsets = Vec::new();
         }
         let (tier, code_bytes, homes) = (code.tier, code.code.len(), code.homes);
-        let at = module.add(code)?;
-        events::made(module, &Event { func, reason, tier, wasm_bytes, code_bytes, started });
+        let at = module.add(code).inspect_err(|error| {
+            events::refused(module.module(), Some(module.id()), func, reason, error);
+        })?;
+        self.compilations.fetch_add(1, Ordering::Relaxed);
+        let event = Event { func, reason, tier, wasm_bytes, code_bytes, started };
+        events::made(module.module(), Some(module.id()), &event);
         Ok(Made { at, homes })
     }
 
@@ -160,9 +171,7 @@ impl ModuleTiers {
                 module.publish(func, made.at);
                 return Ok(stage::BASELINE);
             }
-            Err(Failed::Compile(
-                error @ (CompileError::Unsupported { .. } | CompileError::TooLarge { .. }),
-            )) => error.to_string(),
+            Err(Failed::Compile(error)) if is_for_the_other(&error) => error.to_string(),
             Err(error) => return Err(NoCode::new(module, func, error)),
         };
         let optimizing = self.compilers.optimizing().map_err(|error| NoCode::new(module, func, error))?;
@@ -171,6 +180,7 @@ impl ModuleTiers {
         });
         let made = made.map_err(|error| NoCode::new(module, func, error))?;
         module.publish(func, made.at);
+        lock(&self.handed_over).push((func, why));
         Ok(stage::OPTIMIZED)
     }
 
@@ -182,6 +192,7 @@ impl ModuleTiers {
         let made = made.and_then(|optimizing| {
             self.make(module, func, Reason::Hot { heat }, |unit, body| optimizing.compile_well(unit, body))
         });
+        std::thread::sleep(self.plan.delay);
         match made {
             Ok(made) => {
                 module.publish(func, made.at);
@@ -207,6 +218,7 @@ impl ModuleTiers {
             });
             Some(made.ok()?.at)
         });
+        std::thread::sleep(self.plan.delay);
         let state = made.map_or(Loop::Refused, Loop::Entry);
         lock(&self.loops).insert((func, number), state);
         // The activation that asked is to see it at its next arrival.
@@ -323,6 +335,25 @@ impl Tiers for ModuleTiers {
             _ => None,
         }
     }
+
+    fn summary(&self) -> TierSummary {
+        let mut summary = TierSummary::default();
+        for func in &self.funcs {
+            let place = match func.stage.load(Ordering::Acquire) {
+                stage::NONE | stage::MAKING => &mut summary.not_called,
+                stage::BASELINE => &mut summary.baseline,
+                stage::WAITING => &mut summary.waiting,
+                stage::OPTIMIZED => &mut summary.optimized,
+                _ => &mut summary.refused,
+            };
+            *place += 1;
+        }
+        summary.loop_entries = lock(&self.loops).values().filter(|entry| entry.code().is_some()).count();
+        summary.compilations = self.compilations.load(Ordering::Relaxed);
+        summary.handed_over = lock(&self.handed_over).clone();
+        summary.handed_over.sort_by_key(|&(func, _)| func.0);
+        summary
+    }
 }
 
 /// Takes a function out of [`stage::MAKING`], whatever happens.
@@ -339,6 +370,11 @@ impl Drop for Making<'_> {
         self.tier.stage.store(self.reached, Ordering::Release);
         made.notify_all();
     }
+}
+
+/// Whether the optimizing compiler may do what the baseline compiler refused for this reason.
+fn is_for_the_other(error: &CompileError) -> bool {
+    matches!(error, CompileError::Unsupported { .. } | CompileError::TooLarge { .. })
 }
 
 /// Code that was put in memory.
@@ -387,7 +423,7 @@ fn with_stack<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let mut work = Some(work);
     let done = std::thread::scope(|scope| {
         let thread =
-            std::thread::Builder::new().name("tenure-compile".to_string()).stack_size(COMPILER_STACK);
+            std::thread::Builder::new().name("tenure-first-call".to_string()).stack_size(COMPILER_STACK);
         let work = &mut work;
         let thread = thread.spawn_scoped(scope, move || work.take().map(|work| work()));
         thread.ok().map(|thread| thread.join())

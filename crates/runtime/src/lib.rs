@@ -87,5 +87,5 @@ pub use scope::Claimed;
 pub use snapshot::{ReadSnapshotError, Snapshot, SnapshotError};
 pub use store::{EpochHandler, Store, StoreConfig};
 pub use table::TableInst;
-pub use tiers::{NoCode, Tiers};
+pub use tiers::{NoCode, TierSummary, Tiers};
 pub use usage::MemoryUsage;

@@ -12,7 +12,7 @@
 use crate::code_space::{CodeSpace, LoadError};
 use crate::image::{MemImage, images};
 use crate::template::Template;
-use crate::tiers::Tiers;
+use crate::tiers::{TierSummary, Tiers};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
@@ -268,6 +268,17 @@ impl LoadedModule {
     /// Who makes code while guests run, if the code was not complete from the start.
     pub fn tiers(&self) -> Option<&Arc<dyn Tiers>> {
         self.lazy.as_ref().map(|lazy| &lazy.tiers)
+    }
+
+    /// How far its functions have come. Of code that was complete from the start, nothing tells here why a
+    /// function is in one tier or the other.
+    pub fn tier_summary(&self) -> TierSummary {
+        if let Some(lazy) = &self.lazy {
+            return lazy.tiers.summary();
+        }
+        let compilations = self.image.funcs.len();
+        let baseline = self.image.funcs.iter().filter(|range| range.tier == Tier::Baseline).count();
+        TierSummary { baseline, optimized: compilations - baseline, compilations, ..TierSummary::default() }
     }
 
     /// A number that no other module of this process has or had.

@@ -19,6 +19,31 @@ pub trait Tiers: Send + Sync {
     /// [`ENTRY`](tenure_abi::builtins::ENTRY)) or at the start of the loop of that number; sets a new one.
     /// Never waits. In a loop: code that takes over there, if there is some by now.
     fn budget_spent(&self, module: &Arc<LoadedModule>, func: FuncIdx, place: u32) -> Option<usize>;
+
+    /// How far the module's functions have come. They go on meanwhile.
+    fn summary(&self) -> TierSummary;
+}
+
+/// How far the functions that a module defines have come: each counts in one of the first five numbers.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct TierSummary {
+    /// Not called yet, so that there is no code.
+    pub not_called: usize,
+    /// In code of the baseline tier.
+    pub baseline: usize,
+    /// In code of the baseline tier, while better code is on its way.
+    pub waiting: usize,
+    /// In code of the baseline tier for good: nobody makes better code.
+    pub refused: usize,
+    /// In code of the optimizing tier.
+    pub optimized: usize,
+    /// Loops at which running code moves over to the optimizing tier.
+    pub loop_entries: usize,
+    /// How often code was made, of functions and for loops.
+    pub compilations: usize,
+    /// Functions that the baseline compiler left to the other, and why, by index.
+    pub handed_over: Vec<(FuncIdx, String)>,
 }
 
 /// Why a function could not be called: there is no code for it.

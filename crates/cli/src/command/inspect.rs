@@ -6,9 +6,13 @@ use std::process::ExitCode;
 
 use tenure::{ExternType, Module, Result, bail};
 
+use super::engine_args::EngineArgs;
 use crate::disassembler::disassemble;
 use crate::input::Input;
 use crate::{report, sections, types};
+
+/// The strategies under which there is code to look at before anything runs.
+const STRATEGIES: [&str; 2] = ["baseline", "optimizing"];
 
 /// Show a module's imports, exports and sizes, or a function's machine code
 #[derive(clap::Args)]
@@ -16,6 +20,14 @@ pub struct Inspect {
     /// Show the machine code of this function, by name, export or index, beside the offsets of its wasm
     #[arg(long, value_name = "FUNCTION")]
     asm: Option<String>,
+
+    /// The compiler whose code to look at: `baseline` or `optimizing`; both if not given, but for --asm, which
+    /// then shows the code of the optimizing compiler
+    #[arg(long, value_name = "STRATEGY", value_parser = STRATEGIES)]
+    strategy: Option<String>,
+
+    #[command(flatten)]
+    engine: EngineArgs,
 
     /// The module, as text or binary; `-` is standard input
     #[arg(value_name = "FILE")]
@@ -27,18 +39,26 @@ impl Inspect {
         let input = Input::read(&self.file)?;
         let name = input.name.clone();
         let wasm = input.into_wasm()?;
-        let module = super::module(&super::engine()?, &name, &wasm)?;
-        let text = match &self.asm {
-            Some(function) => assembly(&module, &wasm, function)?,
-            None => summary(&module, &wasm, &name),
+        let module = |strategy| super::module(&self.engine.engine(strategy)?, &name, &wasm);
+        let text = match (&self.asm, &self.strategy) {
+            (Some(function), strategy) => {
+                assembly(&module(strategy.as_deref().unwrap_or("optimizing"))?, &wasm, function)?
+            }
+            (None, Some(strategy)) => summary(&[(strategy, module(strategy)?)], &wasm, &name),
+            (None, None) => {
+                let modules = STRATEGIES.iter().map(|&strategy| Ok((strategy, module(strategy)?)));
+                summary(&modules.collect::<Result<Vec<_>>>()?, &wasm, &name)
+            }
         };
         report::print(&text)?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn summary(module: &Module, wasm: &[u8], file: &str) -> String {
+/// What `wasm` is made of, and what became of it: `modules`, each with the strategy that made it.
+fn summary(modules: &[(&str, Module)], wasm: &[u8], file: &str) -> String {
     let mut text = format!("{file}: {} bytes", wasm.len());
+    let Some((_, module)) = modules.first() else { return text };
     if let Some(name) = module.name() {
         let _ = write!(text, ", module {name:?}");
     }
@@ -65,8 +85,17 @@ fn summary(module: &Module, wasm: &[u8], file: &str) -> String {
     table(&mut text, "exports", exports);
     table(&mut text, "sections", sections);
 
-    let code: usize = module.functions().map(|function| function.len).sum();
-    let _ = writeln!(text, "\nmachine code: {code} bytes in {} functions", module.functions().len());
+    let code = modules.iter().map(|(strategy, module)| {
+        let bytes: usize = module.functions().map(|function| function.len).sum();
+        [(*strategy).to_owned(), format!("{bytes} bytes in {} functions", module.functions().len())]
+    });
+    table(&mut text, "machine code, by strategy", code);
+    let handed_over = modules.iter().flat_map(|(_, module)| module.tiers().handed_over);
+    let handed_over = handed_over.map(|function| {
+        let name = function.name.map_or_else(String::new, |name| report::demangled(&name));
+        [function.index.to_string(), name, function.why]
+    });
+    table(&mut text, "left to the optimizing compiler by the baseline compiler", handed_over);
     text
 }
 

@@ -9,8 +9,10 @@ use tenure::{Engine, Error, ExternType, Func, Instance, Linker, Module, Result, 
 use tenure_wasi::p1::{self, WasiP1Ctx};
 use tenure_wasi::{FsPerms, WasiCtxBuilder};
 
+use super::engine_args::EngineArgs;
 use super::precompiled;
 use crate::input::Input;
+use crate::tiers::Recorder;
 use crate::{report, types, values};
 
 /// Run a module: its `_start`, or the function that --invoke names
@@ -44,7 +46,8 @@ pub struct Run {
     #[arg(long, conflicts_with = "unknown_imports")]
     unknown_imports_default: bool,
 
-    /// Which compiler makes the code: `baseline`, at once, or `optimizing`, well
+    /// When code is made, and by which compiler: `tiered` at the first call, and better once it is hot;
+    /// `optimizing` or `baseline` before anything runs; `auto` is `tiered`
     #[arg(long, value_name = "STRATEGY", default_value = "auto")]
     strategy: String,
 
@@ -55,6 +58,17 @@ pub struct Run {
     /// Same as --fuel N
     #[arg(short = 'W', long = "wasm", value_name = "fuel=N", value_parser = wasm_option, conflicts_with = "fuel")]
     wasm_option: Option<u64>,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+
+    /// Tell on standard error what is compiled when, by which tier, and why: a line each
+    #[arg(long)]
+    tier_log: bool,
+
+    /// Draw what is compiled when, and write the picture, an SVG, to this file when the run is over
+    #[arg(long, value_name = "SVG")]
+    timeline: Option<PathBuf>,
 
     /// Run what `tenure compile` wrote; it is machine code and nothing checks it
     #[arg(long)]
@@ -120,10 +134,30 @@ fn wasm_option(text: &str) -> Result<u64, String> {
 
 impl Run {
     pub fn execute(self) -> Result<ExitCode> {
+        let recorder = (self.tier_log || self.timeline.is_some()).then(|| Recorder::new(self.tier_log));
+        if let Some(recorder) = &recorder {
+            recorder.listen();
+        }
+        let ran = self.run();
+        if let (Some(recorder), Some(file)) = (&recorder, &self.timeline) {
+            let title = format!("Tiers of {}", self.file.display());
+            let written = std::fs::write(file, recorder.timeline(&title))
+                .map_err(|error| Error::new(error).context(format!("cannot write {}", file.display())));
+            match (&ran, written) {
+                // What happened to the guest comes first.
+                (Err(_), Err(error)) => report::note(&format!("error: {error:#}")),
+                (Ok(_), Err(error)) => return Err(error),
+                (_, Ok(())) => {}
+            }
+        }
+        ran
+    }
+
+    fn run(&self) -> Result<ExitCode> {
         let input = Input::read(&self.file)?;
         let name = input.name.clone();
         let fuel = self.fuel.or(self.wasm_option);
-        let engine = super::engine_with(&self.strategy, |config| {
+        let engine = self.engine.engine_with(&self.strategy, |config| {
             config.consume_fuel(fuel.is_some());
         })?;
         let module = match precompiled::load(&engine, &input, self.allow_precompiled)? {

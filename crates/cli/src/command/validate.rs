@@ -5,11 +5,15 @@ use std::process::ExitCode;
 
 use tenure::{Module, Result};
 
+use super::engine_args::EngineArgs;
 use crate::input::Input;
 
 /// Check that a file is a valid module: exit code 0 if it is, 1 if not
 #[derive(clap::Args)]
 pub struct Validate {
+    #[command(flatten)]
+    engine: EngineArgs,
+
     /// The module, as text or binary; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -19,7 +23,7 @@ impl Validate {
     pub fn execute(self) -> Result<ExitCode> {
         let input = Input::read(&self.file)?;
         let name = input.name.clone();
-        Module::validate(&super::engine()?, &input.into_wasm()?)
+        Module::validate(&self.engine.engine("auto")?, &input.into_wasm()?)
             .map_err(|error| error.context(format!("{name} is not valid")))?;
         Ok(ExitCode::SUCCESS)
     }

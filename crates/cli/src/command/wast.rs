@@ -6,11 +6,19 @@ use std::process::ExitCode;
 use tenure::{Error, Result, Store};
 use tenure_wast::Context;
 
+use super::engine_args::EngineArgs;
 use crate::report;
 
 /// Run script files (.wast), each in a store of its own
 #[derive(clap::Args)]
 pub struct Wast {
+    /// When code is made, and by which compiler: `tiered`, `optimizing` or `baseline`
+    #[arg(long, value_name = "STRATEGY", default_value = "optimizing")]
+    strategy: String,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+
     /// The scripts
     #[arg(value_name = "FILES", required = true)]
     files: Vec<PathBuf>,
@@ -23,7 +31,7 @@ impl Wast {
             let name = file.display().to_string();
             let script = std::fs::read_to_string(file)
                 .map_err(|error| Error::new(error).context(format!("cannot read {name}")))?;
-            let store = Store::new(&super::engine()?, ());
+            let store = Store::new(&self.engine.engine(&self.strategy)?, ());
             let mut context = Context::printing(store, |line| {
                 // What a script prints is worth no more than a try.
                 let _ = report::print(&format!("{line}\n"));

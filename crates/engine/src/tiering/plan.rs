@@ -1,6 +1,7 @@
 //! When code of the baseline tier gives way to better.
 
 use crate::options::{OnStackReplacement, Options, TierUp};
+use std::time::Duration;
 use tenure_runtime::LoadedModule;
 use tenure_types::FuncIdx;
 
@@ -11,6 +12,8 @@ pub(crate) struct Plan {
     budget_per_byte: u64,
     /// Whether better code is made while the guest waits.
     pub(super) at_once: bool,
+    /// How long it waits before it is used, for tests.
+    pub(super) delay: Duration,
     /// Where activations move to better code, if not where they are hot.
     pub(super) replace: Option<Replace>,
 }
@@ -57,6 +60,7 @@ impl Plan {
             budget: options.tier_up_budget,
             budget_per_byte: options.tier_up_budget_per_byte,
             at_once: options.tier_up == TierUp::AtOnce,
+            delay: Duration::from_millis(options.tier_up_delay),
             replace,
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! | field | of | what |
 //! |---|---|---|
-//! | `module`, `func`, `name` | all | the module's number in this process, the function's index and name |
-//! | `reason` | all | `first call`, `handed over`, `hot`, `loop` |
+//! | `module` | all but `ahead` | the module's number in this process |
+//! | `func`, `name` | all | the function's index and name |
+//! | `reason` | all | `ahead`, `first call`, `handed over`, `hot`, `loop` |
 //! | `tier` | made | `baseline` or `optimizing` |
 //! | `wasm_bytes`, `code_bytes` | made | sizes of body and code |
 //! | `micros` | made | time it took, on the thread that did it |
@@ -12,8 +13,8 @@
 
 use std::fmt;
 use std::time::Instant;
-use tenure_code::{CompileError, Tier};
-use tenure_runtime::LoadedModule;
+use tenure_code::Tier;
+use tenure_module::Module;
 use tenure_types::FuncIdx;
 
 /// The target of all events.
@@ -21,10 +22,12 @@ pub(crate) const TARGET: &str = "tenure::tiers";
 
 /// Why code is made.
 #[derive(Clone, Copy)]
-pub(super) enum Reason<'a> {
+pub(crate) enum Reason<'a> {
+    /// All functions are, before anything runs.
+    Ahead,
     /// The function is called for the first time.
     FirstCall,
-    /// It is, and the baseline compiler does not do it, for this reason.
+    /// It is, or would be, and the baseline compiler does not do it, for this reason.
     HandedOver(&'a str),
     /// Its budget was spent.
     Hot {
@@ -41,6 +44,7 @@ pub(super) enum Reason<'a> {
 impl Reason<'_> {
     fn title(&self) -> &'static str {
         match self {
+            Self::Ahead => "ahead",
             Self::FirstCall => "first call",
             Self::HandedOver(_) => "handed over",
             Self::Hot { .. } => "hot",
@@ -53,7 +57,7 @@ impl Reason<'_> {
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::FirstCall => Ok(()),
+            Self::Ahead | Self::FirstCall => Ok(()),
             Self::HandedOver(why) => f.write_str(why),
             Self::Hot { heat } => write!(f, "asked {heat} times"),
             Self::Loop { number } => write!(f, "loop {number}"),
@@ -62,23 +66,23 @@ impl fmt::Display for Reason<'_> {
 }
 
 /// Code that was made.
-pub(super) struct Event<'a> {
-    pub(super) func: FuncIdx,
-    pub(super) reason: Reason<'a>,
-    pub(super) tier: Tier,
-    pub(super) wasm_bytes: usize,
-    pub(super) code_bytes: usize,
-    pub(super) started: Instant,
+pub(crate) struct Event<'a> {
+    pub(crate) func: FuncIdx,
+    pub(crate) reason: Reason<'a>,
+    pub(crate) tier: Tier,
+    pub(crate) wasm_bytes: usize,
+    pub(crate) code_bytes: usize,
+    pub(crate) started: Instant,
 }
 
-/// Tells of code that was made.
-pub(super) fn made(module: &LoadedModule, event: &Event<'_>) {
+/// Tells of code that was made of `module`, which has number `id` if it is loaded by now.
+pub(crate) fn made(module: &Module, id: Option<u64>, event: &Event<'_>) {
     let &Event { func, reason, tier, wasm_bytes, code_bytes, started } = event;
     tracing::debug!(
         target: TARGET,
-        module = module.id(),
+        module = id,
         func = func.0,
-        name = module.module().names.func(func).unwrap_or(""),
+        name = module.names.func(func).unwrap_or(""),
         reason = reason.title(),
         detail = %reason,
         tier = match tier { Tier::Baseline => "baseline", Tier::Optimizing => "optimizing" },
@@ -90,12 +94,18 @@ pub(super) fn made(module: &LoadedModule, event: &Event<'_>) {
 }
 
 /// Tells of code that could not be made.
-pub(super) fn refused(module: &LoadedModule, func: FuncIdx, reason: Reason<'_>, error: &CompileError) {
+pub(crate) fn refused(
+    module: &Module,
+    id: Option<u64>,
+    func: FuncIdx,
+    reason: Reason<'_>,
+    error: &dyn fmt::Display,
+) {
     tracing::debug!(
         target: TARGET,
-        module = module.id(),
+        module = id,
         func = func.0,
-        name = module.module().names.func(func).unwrap_or(""),
+        name = module.names.func(func).unwrap_or(""),
         reason = reason.title(),
         detail = %reason,
         error = %error,
