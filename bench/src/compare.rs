@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock::Cost;
@@ -70,7 +71,7 @@ fn sample(case: &Case, engine: EngineName) -> Result<Vec<(String, Cost)>> {
     let printed = scratch.path().join("stdout");
     let mut command = Command::new(std::env::current_exe()?);
     command
-        .args(["sample", engine.name(), &format!("{:?}", case.work).to_lowercase()])
+        .args(["sample", engine.name(), case.work.to_possible_value().context("no name")?.get_name()])
         .arg(&report)
         .current_dir(case.folder.as_deref().unwrap_or(scratch.path()))
         // With these set, each error of a library takes a backtrace of the host.

@@ -1,10 +1,10 @@
 // Making instances, written once against the API that Tenure and `wasmtime` share.
 //
-// Included into a module for each, where `engine` names the crate and `best_config` what the engine does best with.
+// Included into a module for each, where `engine` names the crate.
 
 use std::hint::black_box;
 
-use engine::{Engine, InstancePre, Linker, Module, Result, Store};
+use engine::{Config, Enabled, Engine, InstancePre, Linker, Module, PoolingAllocationConfig, Result, Store};
 
 use crate::clock::{Cost, Stopwatch, repeat};
 use crate::measures::Sample;
@@ -29,16 +29,6 @@ pub fn instances(program: &[u8]) -> Result<Sample> {
 
     sample.insert("sqlite3", made_and_dropped(&prepared(&engine, program)?)?);
 
-    many(&prepared(&engine, include_bytes!("../guests/bare_page.wat"))?, &mut sample, &[
-        "10,000 live, creating one at first",
-        "10,000 live, creating one again",
-        "10,000 live, bytes of one",
-    ])?;
-    many(&one_page, &mut sample, &[
-        "10,000 live with data, creating one at first",
-        "10,000 live with data, creating one again",
-        "10,000 live with data, bytes of one",
-    ])?;
     Ok(sample)
 }
 
@@ -86,21 +76,58 @@ fn called_and_dropped(prepared: &InstancePre<()>) -> Result<Cost> {
     })
 }
 
+/// Instances of a module with a bare page.
+pub fn many() -> Result<Sample> {
+    many_of(
+        include_bytes!("../guests/bare_page.wat"),
+        ["10,000 live, creating one at first", "10,000 live, creating one again", "10,000 live, bytes of one"],
+    )
+}
+
+/// Instances of a module with a page and data.
+pub fn many_with_data() -> Result<Sample> {
+    many_of(
+        include_bytes!("../guests/one_page.wat"),
+        [
+            "10,000 live with data, creating one at first",
+            "10,000 live with data, creating one again",
+            "10,000 live with data, bytes of one",
+        ],
+    )
+}
+
 /// Many instances in one store, twice: what one costs, and what it holds.
-fn many(prepared: &InstancePre<()>, sample: &mut Sample, rows: &[&'static str; 3]) -> Result<()> {
-    let engine = prepared.module().engine();
+fn many_of(module: &[u8], [at_first, again, bytes]: [&'static str; 3]) -> Result<Sample> {
+    let engine = Engine::new(&best_config())?;
+    let prepared = prepared(&engine, module)?;
+    drop(prepared.instantiate(&mut Store::new(&engine, ()))?);
+    let mut sample = Sample::new();
     let before = resident::bytes();
-    for row in &rows[..2] {
-        let mut store = Store::new(engine, ());
+    for row in [at_first, again] {
+        let mut store = Store::new(&engine, ());
         let watch = Stopwatch::start();
         for _ in 0..MANY {
             black_box(prepared.instantiate(&mut store)?);
         }
         sample.insert(row, watch.stop().divided(MANY));
-        if *row == rows[0] {
-            let bytes = (resident::bytes() - before) / f64::from(MANY);
-            sample.insert(rows[2], Cost { cpu: bytes, wall: bytes });
+        if row == at_first {
+            let each = (resident::bytes() - before) / f64::from(MANY);
+            sample.insert(bytes, Cost { cpu: each, wall: each });
         }
     }
-    Ok(())
+    Ok(sample)
+}
+
+/// A pool with room for all, in which what was used is kept for the next.
+fn best_config() -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_core_instances(2 * MANY)
+        .total_memories(2 * MANY)
+        .total_tables(2 * MANY)
+        .linear_memory_keep_resident(1 << 20)
+        .table_keep_resident(1 << 16)
+        .pagemap_scan(Enabled::Auto);
+    let mut config = Config::new();
+    config.allocation_strategy(pool);
+    config
 }

@@ -44,8 +44,12 @@ pub enum Work {
     Compile,
     /// Calls, traps, instantiation.
     Calls,
-    /// Instances of small and large modules, one and many.
+    /// Instances of small and large modules, one at a time.
     Instances,
+    /// Ten thousand instances with a page each.
+    Many,
+    /// The same, with data in the page.
+    ManyWithData,
 }
 
 /// A piece of work to be repeated, engines taking turns.
@@ -88,6 +92,9 @@ pub fn cases(folder: &Path, rounds: usize) -> Result<Vec<Case>> {
         folder: Some(folder.join("sqlite3")),
         rounds: 2 * rounds + 1,
     });
+    for work in [Work::Many, Work::ManyWithData] {
+        cases.push(Case { name: "instances".into(), work, folder: None, rounds: 2 * rounds + 1 });
+    }
     Ok(cases)
 }
 
@@ -155,7 +162,9 @@ impl Group {
             (Work::Program, _) => (Self::CompileAllCores, case.name.clone()),
             (Work::Compile, _) => (Self::CompileOneCore, case.name.clone()),
             (Work::Calls, metric) => (Self::Calls, metric.to_owned()),
-            (Work::Instances, metric) => (Self::Instances, metric.to_owned()),
+            (Work::Instances | Work::Many | Work::ManyWithData, metric) => {
+                (Self::Instances, metric.to_owned())
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use wasmi_wasi::{WasiCtx, WasiCtxBuilder, ambient_authority};
 
 use crate::clock::{Cost, Stopwatch, repeat};
 use crate::measures::Sample;
+use crate::resident;
 
 struct Host {
     wasi: WasiCtx,
@@ -137,6 +138,39 @@ pub fn instances() -> Result<Sample> {
         ("empty module", made_and_dropped("(module)")?),
         ("one page", made_and_dropped(include_str!("../guests/one_page.wat"))?),
     ]))
+}
+
+/// Instances of a module with a bare page.
+pub fn many() -> Result<Sample> {
+    many_of(
+        include_str!("../guests/bare_page.wat"),
+        "10,000 live, creating one at first",
+        "10,000 live, bytes of one",
+    )
+}
+
+/// Instances of a module with a page and data.
+pub fn many_with_data() -> Result<Sample> {
+    many_of(
+        include_str!("../guests/one_page.wat"),
+        "10,000 live with data, creating one at first",
+        "10,000 live with data, bytes of one",
+    )
+}
+
+fn many_of(wat: &str, at_first: &'static str, bytes: &'static str) -> Result<Sample> {
+    let engine = Engine::default();
+    let linker: Linker<()> = Linker::new(&engine);
+    let module = Module::new(&engine, wat)?;
+    let before = resident::bytes();
+    let mut store = Store::new(&engine, ());
+    let watch = Stopwatch::start();
+    for _ in 0..10_000 {
+        black_box(linker.instantiate_and_start(&mut store, &module)?);
+    }
+    let cost = watch.stop().divided(10_000);
+    let each = (resident::bytes() - before) / 1e4;
+    Ok(Sample::from([(at_first, cost), (bytes, Cost { cpu: each, wall: each })]))
 }
 
 fn looped(store: &mut Store<u64>, instance: Instance, export: &str) -> Result<Cost> {

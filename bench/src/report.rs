@@ -91,7 +91,10 @@ fn table(page: &mut String, results: &Results, group: Group) {
         let target = group.target(row).map_or("—".into(), |target| format!("≤ {target}"));
         let _ = writeln!(page, " | {target} |");
     }
-    if let Some(mean) = results.mean_ratio(group).filter(|_| matches!(group, Group::Execution | Group::CompileAllCores | Group::CompileOneCore)) {
+    if let Some(mean) = results
+        .mean_ratio(group)
+        .filter(|_| matches!(group, Group::Execution | Group::CompileAllCores | Group::CompileOneCore))
+    {
         let target = group.mean_target().map_or(String::new(), |target| format!(" (to reach: ≤ {target})"));
         let _ = writeln!(page, "\nGeometric mean of the ratios: **{mean:.3}**{target}.");
     }

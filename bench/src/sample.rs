@@ -21,10 +21,6 @@ mod tenure_engine {
 mod tenure_instances {
     use tenure as engine;
     include!("instances.rs");
-
-    fn best_config() -> engine::Config {
-        engine::Config::new()
-    }
 }
 
 mod wasmtime_engine {
@@ -36,20 +32,6 @@ mod wasmtime_engine {
 mod wasmtime_instances {
     use wasmtime as engine;
     include!("instances.rs");
-
-    fn best_config() -> engine::Config {
-        let mut pool = engine::PoolingAllocationConfig::new();
-        pool.total_core_instances(2 * MANY)
-            .total_memories(2 * MANY)
-            .total_tables(2 * MANY)
-            .max_unused_warm_slots(2 * MANY)
-            .linear_memory_keep_resident(1 << 20)
-            .table_keep_resident(1 << 16)
-            .pagemap_scan(engine::Enabled::Auto);
-        let mut config = engine::Config::new();
-        config.allocation_strategy(pool);
-        config
-    }
 }
 
 use crate::peer_wasmi as wasmi_engine;
@@ -106,6 +88,16 @@ impl Request {
                 wasmtime_instances::instances(&std::fs::read(wasm)?).map_err(|e| anyhow!("{e:?}"))
             }
             (EngineName::Wasmi, Work::Instances) => wasmi_engine::instances(),
+            (EngineName::Tenure, Work::Many) => tenure_instances::many().map_err(|e| anyhow!("{e:?}")),
+            (EngineName::Wasmtime, Work::Many) => wasmtime_instances::many().map_err(|e| anyhow!("{e:?}")),
+            (EngineName::Wasmi, Work::Many) => wasmi_engine::many(),
+            (EngineName::Tenure, Work::ManyWithData) => {
+                tenure_instances::many_with_data().map_err(|e| anyhow!("{e:?}"))
+            }
+            (EngineName::Wasmtime, Work::ManyWithData) => {
+                wasmtime_instances::many_with_data().map_err(|e| anyhow!("{e:?}"))
+            }
+            (EngineName::Wasmi, Work::ManyWithData) => wasmi_engine::many_with_data(),
             (EngineName::Wasmi, Work::Program) => wasmi_engine::program(wasm),
             (EngineName::Wasmi, Work::Compile) => wasmi_engine::compile(wasm),
             (EngineName::Wasmi, Work::Calls) => wasmi_engine::calls(CALLS),

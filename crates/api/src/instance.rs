@@ -161,8 +161,15 @@ pub(crate) fn instantiate<T: 'static>(
     module: &Module,
     imports: &[runtime::Extern],
 ) -> Result<Instance> {
-    let made =
+    let mut made =
         store.0.limited(|store, limiter| store.create_instance_under(module.loaded(), imports, limiter));
+    // Where that does not work either, the first error says what is missing.
+    if let Err(error) = &made
+        && error.wants_small_memories()
+        && let Ok(Some(small)) = module.engine().inner().for_small_memories(module.loaded())
+    {
+        made = store.0.limited(|store, limiter| store.create_instance_under(small, imports, limiter));
+    }
     let instance = take_in(&mut store.0.runtime, module, made)?;
     match initialize(&mut store, module, instance) {
         Ok(()) => {

@@ -709,7 +709,13 @@ impl<T: 'static> InstancePre<T> {
     /// # Errors
     /// As [`Instance::new`].
     pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
-        link(store.as_context_mut(), &self.module, self.items.iter())
+        let store = store.as_context_mut();
+        check_engine(&self.module, &store.0.engine)?;
+        let runtime = &mut store.0.runtime;
+        runtime.reserve_links(self.items.len());
+        // Types of host functions were checked when this was made; the rest is checked with what it is by now.
+        let imports: Vec<_> = self.items.iter().map(|item| item.to_import(runtime)).collect();
+        instantiate(store, &self.module, &imports)
     }
 
     /// Makes an instance in the state of `snapshot`, which is one of an instance of this module.

@@ -245,7 +245,7 @@ impl Module {
 
     /// Whether `a` and `b` are the same module: clones, not merely made of the same bytes.
     pub fn same(a: &Self, b: &Self) -> bool {
-        Arc::ptr_eq(&a.loaded, &b.loaded)
+        a.loaded.id() == b.loaded.id()
     }
 
     /// The name of function `func`: from the name section, or else the first export's that names it.

@@ -55,6 +55,9 @@ pub struct Tunables {
     pub keep_vmctx: bool,
 }
 
+/// Bytes that a small memory reserves: a few pages, so that ten thousand take 2.5 GiB.
+const SMALL_RESERVATION: u64 = 256 << 10;
+
 impl Default for Tunables {
     fn default() -> Self {
         Self {
@@ -73,6 +76,15 @@ impl Default for Tunables {
 }
 
 impl Tunables {
+    /// As they are, but for memories that reserve little address space: code then checks every access itself.
+    #[must_use]
+    pub fn with_small_memories(mut self) -> Self {
+        self.memory_reservation = self.memory_reservation.min(SMALL_RESERVATION);
+        self.memory64_reservation = self.memory64_reservation.min(SMALL_RESERVATION);
+        self.memory_guard = 0;
+        self
+    }
+
     /// How memories of type `ty` are reserved. Both compilers and the runtime derive it from here.
     pub fn memory_plan(&self, ty: &MemType) -> MemoryPlan {
         let reserved = if ty.is_64 { self.memory64_reservation } else { self.memory_reservation };

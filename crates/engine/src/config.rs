@@ -1,5 +1,6 @@
 //! What an embedder asks for, and whether it can be had.
 
+use crate::footprint::Footprint;
 use crate::options::{OptLevel, Options, RegallocAlgorithm};
 use crate::pooling::{Enabled, PoolingAllocationConfig};
 use crate::wasm_features::{Is, PROPOSALS, WasmFeatures};
@@ -181,19 +182,20 @@ impl Config {
     }
 
     /// How memories are kept and counted.
-    pub(crate) fn to_space_config(&self) -> SpaceConfig {
+    pub(crate) fn to_space_config(&self, footprint: Footprint) -> SpaceConfig {
         let pool = self.options.allocation_strategy.pool();
         let memories = pool.map_or_else(MemoryPoolConfig::default, PoolingAllocationConfig::to_memory_pool);
         SpaceConfig {
+            code_bytes: footprint.code_bytes(),
             memories: MemoryPoolConfig { copy_on_write: self.options.memory_init_cow, ..memories },
             pooling: pool.map(PoolingAllocationConfig::to_limits),
         }
     }
 
     /// What compiled code relies on, under these options.
-    pub(crate) fn to_tunables(&self) -> Tunables {
+    pub(crate) fn to_tunables(&self, footprint: Footprint) -> Tunables {
         let options = &self.options;
-        Tunables {
+        let tunables = Tunables {
             signals: options.signals_based_traps,
             memory_reservation: options.memory_reservation,
             memory64_reservation: options.memory_reservation,
@@ -203,7 +205,8 @@ impl Config {
             canonical_nans: options.cranelift_nan_canonicalization,
             deterministic_relaxed_simd: options.relaxed_simd_deterministic,
             ..Tunables::default()
-        }
+        };
+        if footprint.is_small() { tunables.with_small_memories() } else { tunables }
     }
 }
 

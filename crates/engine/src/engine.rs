@@ -4,6 +4,7 @@ use crate::artifact;
 use crate::compilers::Compilers;
 use crate::config::Config;
 use crate::error::{EngineError, ModuleError};
+use crate::footprint::Footprint;
 use crate::options::Strategy;
 use crate::pipeline::{OnProgress, Pipeline};
 use crate::pooling::PoolingAllocatorMetrics;
@@ -24,6 +25,7 @@ pub struct Engine {
     config: Config,
     wasm_features: WasmFeatures,
     features: Features,
+    footprint: Footprint,
     tunables: Tunables,
     types: Arc<TypeRegistry>,
     compilers: Arc<Compilers>,
@@ -41,7 +43,8 @@ impl Engine {
     pub fn new(config: &Config) -> Result<Self, EngineError> {
         config.check()?;
         let wasm_features = config.effective_features()?;
-        let tunables = config.to_tunables();
+        let footprint = Footprint::of_this_process();
+        let tunables = config.to_tunables(footprint);
         if tunables.signals {
             tenure_runtime::call::install_fault_handler().map_err(EngineError::Signals)?;
         }
@@ -57,8 +60,9 @@ impl Engine {
             compilers,
             tier_up: (threads > 0).then(|| Arc::new(Pool::new(threads))),
             workers: Workers::new(),
-            code: CodeSpace::with(config.to_space_config())?,
+            code: CodeSpace::with(config.to_space_config(footprint))?,
             epoch: Arc::default(),
+            footprint,
             tunables,
             config: config.clone(),
         })
@@ -115,7 +119,7 @@ impl Engine {
     /// # Errors
     /// The first thing that is wrong.
     pub fn validate(&self, wasm: &Arc<[u8]>) -> Result<(), ModuleError> {
-        self.pipeline().check(wasm, &|_| ControlFlow::Continue(()))?;
+        self.pipeline(&self.tunables).check(wasm, &|_| ControlFlow::Continue(()))?;
         Ok(())
     }
 
@@ -129,24 +133,52 @@ impl Engine {
         wasm: &Arc<[u8]>,
         on_progress: OnProgress<'_>,
     ) -> Result<Arc<LoadedModule>, ModuleError> {
-        if self.config.options().is_tiered() {
-            return self.compile_later(wasm, on_progress);
+        self.compile_for(wasm, &self.tunables, on_progress)
+    }
+
+    /// The module `module` again, for memories that reserve little address space; `None` when its own do already.
+    ///
+    /// # Errors
+    /// As [`Engine::compile`].
+    pub fn for_small_memories<'m>(
+        &self,
+        module: &'m LoadedModule,
+    ) -> Result<Option<&'m Arc<LoadedModule>>, ModuleError> {
+        if self.footprint.is_small() {
+            return Ok(None);
         }
-        let (module, layout, image) = self.compile_module(wasm, on_progress)?;
-        self.load(module, layout, image)
+        let compile = || {
+            let tunables = self.tunables.clone().with_small_memories();
+            self.compile_for(&module.module().bytes, &tunables, &|_| ControlFlow::Continue(()))
+        };
+        module.small(compile).map(Some)
+    }
+
+    fn compile_for(
+        &self,
+        wasm: &Arc<[u8]>,
+        tunables: &Tunables,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Arc<LoadedModule>, ModuleError> {
+        if self.config.options().is_tiered() {
+            return self.compile_later(wasm, tunables, on_progress);
+        }
+        let (module, layout, image) = self.compile_module(wasm, tunables, on_progress)?;
+        Ok(LoadedModule::load(&self.code, module, layout, image, tunables.clone())?)
     }
 
     /// Checks `wasm`; code comes when it is called.
     fn compile_later(
         &self,
         wasm: &Arc<[u8]>,
+        tunables: &Tunables,
         on_progress: OnProgress<'_>,
     ) -> Result<Arc<LoadedModule>, ModuleError> {
         let options = self.config.options();
         if !options.enable_compiler {
             return Err(ModuleError::CompilerOff);
         }
-        let pipeline = Pipeline { lazy_validation: options.lazy_validation, ..self.pipeline() };
+        let pipeline = Pipeline { lazy_validation: options.lazy_validation, ..self.pipeline(tunables) };
         let (module, bodies) = pipeline.check(wasm, on_progress)?;
         let layout = tenure_code::layout(&module)?;
         let tiers = ModuleTiers::new(
@@ -157,7 +189,7 @@ impl Engine {
             bodies,
             module.defined_funcs(),
         );
-        let tunables = Tunables { tiering: true, ..self.tunables.clone() };
+        let tunables = Tunables { tiering: true, ..tunables.clone() };
         Ok(LoadedModule::lazy(&self.code, module, layout, tunables, tiers)?)
     }
 
@@ -192,8 +224,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::compile`].
     pub fn precompile(&self, wasm: &Arc<[u8]>, on_progress: OnProgress<'_>) -> Result<Vec<u8>, ModuleError> {
-        let (_, _, image) = self.compile_module(wasm, on_progress)?;
-        Ok(artifact::write(&self.conditions()?, wasm, &image))
+        let (_, _, image) = self.compile_module(wasm, &self.tunables, on_progress)?;
+        Ok(artifact::write(&self.conditions(&self.tunables)?, wasm, &image))
     }
 
     /// The artifact of a module of this engine. That of a module whose code comes as it runs is compiled ahead
@@ -206,7 +238,7 @@ impl Engine {
         if module.tiers().is_some() {
             return self.precompile(wasm, &|_| ControlFlow::Continue(()));
         }
-        Ok(artifact::write(&self.conditions()?, wasm, module.image()))
+        Ok(artifact::write(&self.conditions(&self.tunables)?, wasm, module.image()))
     }
 
     /// Whether `bytes` begin like an artifact.
@@ -222,10 +254,21 @@ impl Engine {
     /// [`ModuleError::Artifact`] when the bytes are no artifact, are damaged, or were made for another
     /// engine.
     pub fn deserialize(&self, bytes: &[u8]) -> Result<Arc<LoadedModule>, ModuleError> {
-        let (wasm, image) = artifact::read(&self.conditions()?, bytes)?;
+        let (wasm, image) = match artifact::read(&self.conditions(&self.tunables)?, bytes) {
+            Ok(parts) => parts,
+            Err(error) => return self.compile_again(bytes).unwrap_or(Err(error.into())),
+        };
         let module = parse(&wasm.into(), self.features, &self.types)?.module;
         let layout = tenure_code::layout(&module)?;
-        self.load(module, layout, image)
+        Ok(LoadedModule::load(&self.code, module, layout, image, self.tunables.clone())?)
+    }
+
+    /// The module of an artifact that differs from what this engine makes by address space alone, compiled again.
+    fn compile_again(&self, bytes: &[u8]) -> Option<Result<Arc<LoadedModule>, ModuleError>> {
+        let other = self.conditions(&self.config.to_tunables(self.footprint.other())).ok()?;
+        let (wasm, _) = artifact::read(&other, bytes).ok()?;
+        let can = self.config.options().enable_compiler;
+        can.then(|| self.compile(&wasm.into(), &|_| ControlFlow::Continue(())))
     }
 
     /// What artifacts of this engine rely on, for keys: equal keys, interchangeable artifacts.
@@ -233,36 +276,29 @@ impl Engine {
     /// # Errors
     /// When this machine is none that code can be made for.
     pub fn artifact_key(&self) -> Result<String, ModuleError> {
-        let rows = self.conditions()?.into_iter().map(|(name, value)| format!("{name}={value}"));
+        let rows =
+            self.conditions(&self.tunables)?.into_iter().map(|(name, value)| format!("{name}={value}"));
         Ok(rows.collect::<Vec<_>>().join("\n"))
     }
 
     fn compile_module(
         &self,
         wasm: &Arc<[u8]>,
+        tunables: &Tunables,
         on_progress: OnProgress<'_>,
     ) -> Result<(Module, CtxLayout, CodeImage), ModuleError> {
         if !self.config.options().enable_compiler {
             return Err(ModuleError::CompilerOff);
         }
-        self.pipeline().compile(wasm, &self.compilers.ahead()?, on_progress)
+        self.pipeline(tunables).compile(wasm, &self.compilers.ahead()?, on_progress)
     }
 
-    fn load(
-        &self,
-        module: Module,
-        layout: CtxLayout,
-        image: CodeImage,
-    ) -> Result<Arc<LoadedModule>, ModuleError> {
-        Ok(LoadedModule::load(&self.code, module, layout, image, self.tunables.clone())?)
-    }
-
-    fn pipeline(&self) -> Pipeline<'_> {
+    fn pipeline<'e>(&'e self, tunables: &'e Tunables) -> Pipeline<'e> {
         let options = self.config.options();
         Pipeline {
             features: self.features,
             types: &self.types,
-            tunables: &self.tunables,
+            tunables,
             workers: options.parallel_compilation.then_some(&self.workers),
             address_map: options.generate_address_map,
             time_limit: options.compile_time_limit,
@@ -270,7 +306,7 @@ impl Engine {
         }
     }
 
-    fn conditions(&self) -> Result<artifact::Conditions, ModuleError> {
-        Ok(artifact::conditions(&self.compilers.ahead()?.fingerprint(), &self.tunables, self.features))
+    fn conditions(&self, tunables: &Tunables) -> Result<artifact::Conditions, ModuleError> {
+        Ok(artifact::conditions(&self.compilers.ahead()?.fingerprint(), tunables, self.features))
     }
 }

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod wasm_features;
+mod footprint;
 mod pooling;
 mod options;
 mod config;

@@ -43,6 +43,11 @@ impl<T> Arena<T> {
         Addr::new(at, 0)
     }
 
+    /// Makes room for so many values.
+    pub fn reserve(&mut self, additional: usize) {
+        self.slots.reserve(additional.saturating_sub(self.free.len()));
+    }
+
     /// Takes the value at `addr` out. Its slot gets a new generation, and is retired after the last one.
     pub fn remove(&mut self, addr: Addr<T>) -> Option<T> {
         let slot = self.slot_mut(addr)?;

@@ -18,7 +18,7 @@ use tenure_types::FuncType;
 /// Bytes of code an engine can hold, if the system lets it; halved until it does.
 const CODE_BYTES: usize = 1 << 30;
 /// The least that is tried.
-const LEAST_CODE_BYTES: usize = 16 << 20;
+const LEAST_CODE_BYTES: usize = 8 << 20;
 /// One byte of slots for so many bytes of code: a function is rarely shorter than 64 bytes.
 const CODE_PER_DATA: usize = 8;
 
@@ -45,12 +45,20 @@ pub struct CodeSpace {
 }
 
 /// How an engine's memories are kept and counted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SpaceConfig {
+    /// Bytes of code that there is room for; less where the system refuses that.
+    pub code_bytes: usize,
     /// How address space is kept.
     pub memories: MemoryPoolConfig,
     /// What the instances of all stores may have together; no limits without.
     pub pooling: Option<PoolingLimits>,
+}
+
+impl Default for SpaceConfig {
+    fn default() -> Self {
+        Self { code_bytes: CODE_BYTES, memories: MemoryPoolConfig::default(), pooling: None }
+    }
 }
 
 struct Free {
@@ -123,12 +131,12 @@ impl CodeSpace {
     /// # Errors
     /// As [`CodeSpace::new`].
     pub fn with(config: SpaceConfig) -> Result<Arc<Self>, LoadError> {
-        let mut bytes = CODE_BYTES;
+        let mut bytes = config.code_bytes.clamp(LEAST_CODE_BYTES, CODE_BYTES).next_multiple_of(page_size());
         let pages = loop {
             match CodePages::new(bytes, bytes / CODE_PER_DATA) {
                 Ok(pages) => break pages,
                 Err(error) if bytes == LEAST_CODE_BYTES => return Err(error.into()),
-                Err(_) => bytes /= 2,
+                Err(_) => bytes = (bytes / 2).next_multiple_of(page_size()).max(LEAST_CODE_BYTES),
             }
         };
         let free =

@@ -6,6 +6,7 @@ use crate::reclaim::{Holder, Work};
 use std::any::Any;
 use std::ffi::c_void;
 use std::fmt;
+use std::hash::Hasher;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use tenure_abi::vm::{HostShim, VmCtxHeader, VmFuncRef, VmHostCtx, VmStore};
@@ -49,6 +50,25 @@ pub struct HostFunc {
 pub(crate) struct HostFuncKey {
     closure: usize,
     shim: usize,
+}
+
+/// A hasher of host addresses, which no guest chooses.
+#[derive(Default)]
+pub(crate) struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_usize(byte.into()));
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        let mixed = (self.0 ^ word as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl HostFunc {

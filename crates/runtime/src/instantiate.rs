@@ -22,7 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 use tenure_abi::ValRaw;
 use tenure_abi::vm::{VmCtxHeader, VmImport};
-use tenure_module::{ConstExpr, DataMode, ElemItems, ElemMode, Module};
+use tenure_module::{ConstExpr, DataMode, ElemItems, ElemMode, ImportType, Module};
 use tenure_types::{ElemIdx, FuncIdx, GlobalIdx, MemIdx, TableIdx, Trap};
 
 /// Why a module was not instantiated.
@@ -44,6 +44,11 @@ pub enum InstantiateError {
         /// Why.
         error: ImportError,
     },
+    /// Import number `index` is a memory that reserves less address space than the module's code relies on.
+    SmallMemory {
+        /// Which: a place in the module's imports.
+        index: usize,
+    },
     /// A memory could not be made.
     Memory(GrowError),
     /// A table could not be made.
@@ -62,11 +67,22 @@ impl fmt::Display for InstantiateError {
             Self::Import { index, error } => {
                 write!(f, "incompatible import type for import {index}: {error}")
             }
+            Self::SmallMemory { index } => {
+                write!(f, "import {index} is a memory that reserves too little address space")
+            }
             Self::Memory(error) => write!(f, "memory not made: {error}"),
             Self::Table(error) => write!(f, "table not made: {error}"),
             Self::Limit(error) => write!(f, "no room in the store: {error}"),
             Self::Segment(trap) => trap.fmt(f),
         }
+    }
+}
+
+impl InstantiateError {
+    /// Whether the same module for memories that reserve little address space might do: the system has no more
+    /// address space, or an import reserves little itself.
+    pub fn wants_small_memories(&self) -> bool {
+        matches!(self, Self::SmallMemory { .. } | Self::Memory(GrowError::Os(_)))
     }
 }
 
@@ -85,6 +101,12 @@ impl Store {
         for (index, (wanted, given)) in wanted.iter().zip(imports).enumerate() {
             check_import(self, &wanted.ty, given)
                 .map_err(|error| InstantiateError::Import { index, error })?;
+            if let (ImportType::Mem(ty), Extern::Memory(memory)) = (&wanted.ty, given) {
+                let memory = self.memory(*memory).expect(CHECKED);
+                if !memory.fits(&module.tunables().memory_plan(ty)) {
+                    return Err(InstantiateError::SmallMemory { index });
+                }
+            }
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 /// A module with its code. Shared by its instances, immutable but for the code.
 pub struct LoadedModule {
-    id: u64,
+    id: AtomicU64,
     module: Module,
     layout: CtxLayout,
     tunables: Tunables,
@@ -40,6 +40,8 @@ pub struct LoadedModule {
     images: Option<Box<[Option<Arc<MemImage>>]>>,
     /// What instances start from, once one was made.
     template: OnceLock<Template>,
+    /// The same module for memories that reserve little, once it was needed.
+    small: OnceLock<Arc<LoadedModule>>,
     space: Arc<CodeSpace>,
     code_at: usize,
     slots_at: usize,
@@ -158,7 +160,7 @@ impl LoadedModule {
                 return Err(error);
             }
         };
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let id = AtomicU64::new(NEXT_ID.fetch_add(1, Ordering::Relaxed));
         let type_ids = module.types.iter().map(|id| id.0).collect();
         let images = images(&module, space.memories());
         let space = space.clone();
@@ -171,6 +173,7 @@ impl LoadedModule {
             type_ids,
             images,
             template: OnceLock::new(),
+            small: OnceLock::new(),
             space,
             code_at,
             slots_at,
@@ -281,9 +284,23 @@ impl LoadedModule {
         TierSummary { baseline, optimized: compilations - baseline, compilations, ..TierSummary::default() }
     }
 
-    /// A number that no other module of this process has or had.
+    /// A number that no other module of this process has or had, but the same module for other memories.
     pub fn id(&self) -> u64 {
-        self.id
+        self.id.load(Ordering::Relaxed)
+    }
+
+    /// The same module for memories that reserve little address space, which `make` makes if it is not there yet.
+    ///
+    /// # Errors
+    /// That of `make`.
+    pub fn small<E>(&self, make: impl FnOnce() -> Result<Arc<Self>, E>) -> Result<&Arc<Self>, E> {
+        if let Some(small) = self.small.get() {
+            return Ok(small);
+        }
+        let small = make()?;
+        small.id.store(self.id(), Ordering::Relaxed);
+        // Whoever was first has made it.
+        Ok(self.small.get_or_init(|| small))
     }
 
     /// What is known of the module.

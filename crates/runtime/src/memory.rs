@@ -112,6 +112,11 @@ impl MemInst {
         &self.ty
     }
 
+    /// Whether code that was made for memories like `plan` may use this one: nothing such code leaves out is needed.
+    pub(crate) fn fits(&self, plan: &MemoryPlan) -> bool {
+        self.plan.reserved >= plan.reserved && self.plan.guard >= plan.guard
+    }
+
     /// Pages now.
     pub fn size(&self) -> u64 {
         self.bytes() as u64 >> self.ty.page_size_log2

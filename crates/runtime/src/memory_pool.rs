@@ -16,13 +16,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tenure_sys::{PageScan, Reservation};
 
 /// Up to this many bytes a memory is cleared by writing all of it: what asking for written pages costs.
 const CLEAR_BY_HAND: usize = 128 << 10;
 /// Address space is reserved for at most so many slots at once.
 const MOST_AT_ONCE: usize = 16;
+/// Slots from this size on are counted.
+const LARGE: usize = 1 << 30;
+/// At most so many of them: each is two or three mappings of the 65,530 that Linux allows a process unless it is told
+/// otherwise. Memories beyond are small ones.
+const MOST_LARGE: usize = 20_000;
 /// Files of images at most: each takes one of the process's descriptors.
 const MOST_FILES: usize = 200;
 /// Keys without slots are forgotten when there are more keys than this.
@@ -61,6 +66,8 @@ pub(crate) struct MemoryPool {
     waiting: Mutex<Waiting>,
     /// Slots that memories have.
     live: AtomicUsize,
+    /// Slots of [`LARGE`] size.
+    large: Arc<AtomicUsize>,
     images: AtomicU64,
     files: AtomicUsize,
     scan: OnceLock<Option<PageScan>>,
@@ -108,6 +115,26 @@ pub(crate) struct Slot {
     mapped: Range<usize>,
     /// Bytes of memory that it is known to keep.
     resident: usize,
+    _large: Option<Large>,
+}
+
+/// A slot with much address space, as long as it is there.
+struct Large(Arc<AtomicUsize>);
+
+impl Large {
+    fn new(count: &Arc<AtomicUsize>) -> io::Result<Self> {
+        let large = Self(count.clone());
+        if count.fetch_add(1, Ordering::Relaxed) >= MOST_LARGE {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        Ok(large)
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What stands in a slot.
@@ -142,6 +169,7 @@ impl MemoryPool {
             config,
             waiting: Mutex::default(),
             live: AtomicUsize::new(0),
+            large: Arc::default(),
             images: AtomicU64::new(0),
             files: AtomicUsize::new(0),
             scan: OnceLock::new(),
@@ -153,7 +181,10 @@ impl MemoryPool {
     /// # Errors
     /// When the system refuses, also after everything that waits was given back.
     pub fn take(&self, shape: Shape, image: Option<&MemImage>) -> io::Result<Slot> {
-        let taken = self.try_take(shape, image).or_else(|_| {
+        let taken = self.try_take(shape, image).or_else(|error| {
+            if self.lock().reserved() < shape.reserved {
+                return Err(error);
+            }
             drop(std::mem::take(&mut *self.lock()));
             self.try_take(shape, image)
         });
@@ -165,16 +196,18 @@ impl MemoryPool {
 
     fn try_take(&self, shape: Shape, image: Option<&MemImage>) -> io::Result<Slot> {
         let waiting = self.lock().take(shape, image.map_or(0, MemImage::id));
-        let mut slot = match waiting {
-            Some(slot) => slot,
-            None => Slot {
+        let fresh = || -> io::Result<Slot> {
+            let large = (shape.reserved >= LARGE).then(|| Large::new(&self.large)).transpose()?;
+            Ok(Slot {
                 pages: self.reserve(shape)?,
                 shape,
                 content: if shape.is_all_committed() { ZERO } else { Content::Uncommitted },
                 mapped: 0..0,
                 resident: 0,
-            },
+                _large: large,
+            })
         };
+        let mut slot = waiting.map_or_else(fresh, Ok)?;
         slot.prepare(image, self.config.copy_on_write)?;
         Ok(slot)
     }
@@ -338,6 +371,13 @@ impl Waiting {
             self.slots.retain(|_, slots| !slots.is_empty());
         }
         Some(slot)
+    }
+
+    /// Bytes of address space that nobody uses.
+    fn reserved(&self) -> usize {
+        let waiting = self.slots.iter().map(|(key, slots)| key.0.reserved * slots.len());
+        let spare = self.made.iter().map(|(len, made)| len * made.spare.len());
+        waiting.chain(spare).fold(0, usize::saturating_add)
     }
 
     fn push(&mut self, slot: Slot) {

@@ -194,10 +194,12 @@ impl Store {
         wanted.add_memory(&ty);
         self.make_room(wanted, &[], limiter)?;
         let plan = self.config().tunables.memory_plan(&ty);
+        let small = self.config().tunables.clone().with_small_memories().memory_plan(&ty);
         let pool = self.space().memories();
-        let new = NewMemory { ty, plan, pool, image: None, entries: self.entries };
-        // SAFETY: no place is given.
-        let mem = self.permit_memory(&ty, limiter, || unsafe { MemInst::new(new, None) })?;
+        let new = |plan| NewMemory { ty, plan, pool, image: None, entries: self.entries };
+        let mem = self.permit_memory(&ty, limiter, || {
+            MemInst::of_its_own(new(plan)).or_else(|_| MemInst::of_its_own(new(small)))
+        })?;
         self.held += mem.weight();
         let addr = self.mems.insert(mem);
         self.claim(addr);

@@ -5,7 +5,7 @@ use crate::arena::Arena;
 use crate::call::{Abandon, Activation};
 use crate::code_space::{CodeSpace, LoadError};
 use crate::externs::{Externs, HostValue};
-use crate::func::{FuncInst, FuncOwner, HostFunc, HostFuncKey, HostRecord};
+use crate::func::{AddressHasher, FuncInst, FuncOwner, HostFunc, HostFuncKey, HostRecord};
 use crate::global::GlobalInst;
 use crate::imports::Extern;
 use crate::instance::ModuleInst;
@@ -19,6 +19,7 @@ use crate::table::TableInst;
 use crate::usage::Weight;
 use std::any::Any;
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,7 +63,7 @@ pub struct Store {
     /// What it holds.
     pub(crate) held: Weight,
     /// Host functions that were taken in by [`Store::link_host_func`], by what tells them apart.
-    linked: HashMap<HostFuncKey, FuncAddr>,
+    linked: HashMap<HostFuncKey, FuncAddr, BuildHasherDefault<AddressHasher>>,
     /// The calls that the active call was made from, innermost first; null when it is the outermost.
     pub(crate) outer: *const Activation,
     /// The engine's epoch counter.
@@ -131,7 +132,7 @@ impl Store {
             limits: Limits::default(),
             limiter_source: None,
             held: Weight::default(),
-            linked: HashMap::new(),
+            linked: HashMap::default(),
             outer: std::ptr::null(),
             scopes: Vec::new(),
             epoch_handler: None,
@@ -274,6 +275,12 @@ impl Store {
             self.claim(handle.addr);
         }
         handle
+    }
+
+    /// Makes room for so many functions that are about to be linked.
+    pub fn reserve_links(&mut self, additional: usize) {
+        self.linked.reserve(additional);
+        self.funcs.reserve(additional);
     }
 
     /// Forgets which linked functions were reclaimed.

@@ -44,7 +44,13 @@ impl TableInst {
     /// Writes elements from the first on; the table has room for all.
     pub(crate) fn init(&mut self, elements: impl ExactSizeIterator<Item = u64>) {
         assert!(elements.len() <= self.len());
-        elements.enumerate().for_each(|(at, raw)| self.elements.set(at, raw));
+        if self.elements.size == 8 {
+            let words = self.elements.base.cast::<u64>();
+            // SAFETY: inside the room, since there are no more than the table has.
+            elements.enumerate().for_each(|(at, raw)| unsafe { words.add(at).write(raw) });
+        } else {
+            elements.enumerate().for_each(|(at, raw)| self.elements.set(at, raw));
+        }
     }
 
     /// A table whose record is in an allocation of its own.

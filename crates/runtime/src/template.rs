@@ -20,14 +20,12 @@ unsafe impl Send for Template {}
 // SAFETY: as above: it is only read.
 unsafe impl Sync for Template {}
 
-/// An element of a table before there is an instance.
-#[derive(Clone, Copy)]
-enum Element {
-    Null,
-    /// The funcref at this offset of the context.
-    Own(u32),
-    Imported(FuncIdx),
-}
+/// An element of a table before there is an instance: 0 for null, the offset of a funcref in the context, or, with
+/// [`IMPORTED`] set, the index of an imported function.
+type Element = u32;
+
+/// Contexts are smaller than 2 GiB, and functions fewer.
+const IMPORTED: Element = 1 << 31;
 
 impl Template {
     pub fn new(module: &LoadedModule) -> Self {
@@ -79,10 +77,11 @@ impl Template {
     ) -> impl ExactSizeIterator<Item = u64> {
         let elements = self.tables.as_ref().and_then(|tables| tables.get(at)).map_or(&[][..], |table| table);
         let start = ctx.as_ptr().expose_provenance() as u64;
-        elements.iter().map(move |element| match *element {
-            Element::Null => 0,
-            Element::Own(offset) => start + u64::from(offset),
-            Element::Imported(func) => {
+        elements.iter().map(move |&element| match element {
+            0 => 0,
+            offset if offset < IMPORTED => start + u64::from(offset),
+            import => {
+                let func = FuncIdx(import - IMPORTED);
                 ctx.imported_funcref(module.layout(), func).as_ptr().expose_provenance() as u64
             }
         })
@@ -114,7 +113,7 @@ fn tables(module: &LoadedModule) -> Option<Box<[Box<[Element]>]>> {
         let table = tables.get_mut(own_table(parsed, *table)?)?;
         let (start, end) = (usize::try_from(start).ok()?, usize::try_from(start).ok()? + elements.len());
         if table.len() < end {
-            table.resize(end, Element::Null);
+            table.resize(end, 0);
         }
         table[start..end].copy_from_slice(&elements);
     }
@@ -130,7 +129,7 @@ fn elements(module: &LoadedModule, items: &ElemItems) -> Option<Vec<Element>> {
         ElemItems::Funcs(funcs) => Some(funcs.iter().map(|&func| element(module, func)).collect()),
         ElemItems::Exprs(exprs) => {
             let known = exprs.iter().map(|expr| match expr.ops() {
-                [ConstOp::RefNull(_)] => Some(Element::Null),
+                [ConstOp::RefNull(_)] => Some(0),
                 [ConstOp::RefFunc(func)] => Some(element(module, *func)),
                 _ => None,
             });
@@ -141,7 +140,7 @@ fn elements(module: &LoadedModule, items: &ElemItems) -> Option<Vec<Element>> {
 
 fn element(module: &LoadedModule, func: FuncIdx) -> Element {
     match module.module().funcs[func.at()].escape {
-        Some(escape) => Element::Own(module.layout().funcref(escape) as u32),
-        None => Element::Imported(func),
+        Some(escape) => module.layout().funcref(escape) as u32,
+        None => IMPORTED | func.0,
     }
 }

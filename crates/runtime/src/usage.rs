@@ -2,11 +2,13 @@
 
 use crate::func::{FuncInst, FuncOwner, HostRecord};
 use crate::instance::ModuleInst;
+use crate::loaded::LoadedModule;
 use crate::memory::MemInst;
 use crate::store::Store;
 use crate::table::TableInst;
 use std::collections::HashMap;
 use std::ops::{AddAssign, SubAssign};
+use std::sync::Arc;
 
 /// What a store holds now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -144,8 +146,8 @@ impl Store {
     /// What it holds now. Looks at each instance once, for its module.
     pub fn memory_usage(&self) -> MemoryUsage {
         debug_assert_eq!(self.held, self.weighed(), "sums are kept wherever something comes, grows or goes");
-        let code: HashMap<u64, usize> =
-            self.instances.iter().map(|inst| (inst.module.id(), inst.module.code_bytes())).collect();
+        let code: HashMap<*const LoadedModule, usize> =
+            self.instances.iter().map(|inst| (Arc::as_ptr(&inst.module), inst.module.code_bytes())).collect();
         let (host_references, host_reference_bytes) = self.externs_held();
         MemoryUsage {
             instances: self.instances.len(),

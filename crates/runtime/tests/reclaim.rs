@@ -63,7 +63,12 @@ fn load(space: &Arc<CodeSpace>, types: &TypeRegistry, text: &str) -> Arc<LoadedM
     });
     let image = CodeImage::link(funcs).unwrap();
     let layout = tenure_code::layout(&parsed.module).unwrap();
-    LoadedModule::load(space, parsed.module, layout, image, Tunables::default()).unwrap()
+    LoadedModule::load(space, parsed.module, layout, image, tunables()).unwrap()
+}
+
+/// Address space for thousands of memories at once: small ones, with no guard to speak of.
+fn tunables() -> Tunables {
+    Tunables { memory_reservation: 1 << 16, memory_guard: 0, ..Tunables::default() }
 }
 
 impl Engine {
@@ -75,10 +80,12 @@ impl Engine {
     }
 
     fn store(&self) -> Store {
-        // Address space for thousands of memories at once: small ones, with no guard to speak of.
-        let tunables = Tunables { memory_reservation: 1 << 16, memory_guard: 0, ..Tunables::default() };
-        let config =
-            StoreConfig { max_wasm_stack: 1 << 19, backtraces: true, epoch: Arc::default(), tunables };
+        let config = StoreConfig {
+            max_wasm_stack: 1 << 19,
+            backtraces: true,
+            epoch: Arc::default(),
+            tunables: tunables(),
+        };
         let mut store = Store::new(self.space.clone(), self.types.clone(), config);
         store.set_automatic_reclaim(false);
         store
