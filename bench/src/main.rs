@@ -54,7 +54,7 @@ struct Arguments {
     #[arg(long)]
     build: bool,
 
-    /// Measure what counting fuel and watching epochs cost instead, and print it
+    /// Measure what counting fuel, watching epochs and checking accesses cost instead, and print it
     #[arg(long)]
     overhead: bool,
 

@@ -187,6 +187,7 @@ impl Config {
         let memories = pool.map_or_else(MemoryPoolConfig::default, PoolingAllocationConfig::to_memory_pool);
         SpaceConfig {
             code_bytes: footprint.code_bytes(),
+            module_code_bytes: self.options.limits.code_bytes,
             memories: MemoryPoolConfig { copy_on_write: self.options.memory_init_cow, ..memories },
             pooling: pool.map(PoolingAllocationConfig::to_limits),
         }

@@ -223,7 +223,7 @@ fn outermost_limit(store: &Store) -> usize {
         lowest = prepare_thread();
     }
     let sp = current_sp();
-    let wanted = sp.saturating_sub(store.config().max_wasm_stack);
+    let wanted = sp.saturating_sub(store.stack_bytes());
     // On a stack that is not the thread's own its bounds say nothing.
     if lowest < sp { wanted.max(lowest) } else { wanted }
 }

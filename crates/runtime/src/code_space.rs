@@ -40,6 +40,8 @@ pub struct CodeSpace {
     /// Address space of memories that went.
     memories: Arc<MemoryPool>,
     pooling: Option<Arc<Pooling>>,
+    /// Bytes of code that one module may have.
+    module_code_bytes: u64,
     /// Loaded modules by the address of their first byte of code.
     modules: RwLock<BTreeMap<usize, Weak<LoadedModule>>>,
 }
@@ -49,6 +51,8 @@ pub struct CodeSpace {
 pub struct SpaceConfig {
     /// Bytes of code that there is room for; less where the system refuses that.
     pub code_bytes: usize,
+    /// Bytes of code that one module may have.
+    pub module_code_bytes: u64,
     /// How address space is kept.
     pub memories: MemoryPoolConfig,
     /// What the instances of all stores may have together; no limits without.
@@ -57,7 +61,12 @@ pub struct SpaceConfig {
 
 impl Default for SpaceConfig {
     fn default() -> Self {
-        Self { code_bytes: CODE_BYTES, memories: MemoryPoolConfig::default(), pooling: None }
+        Self {
+            code_bytes: CODE_BYTES,
+            module_code_bytes: u64::MAX,
+            memories: MemoryPoolConfig::default(),
+            pooling: None,
+        }
     }
 }
 
@@ -93,6 +102,13 @@ pub enum LoadError {
         /// Bytes that were asked for.
         wanted: usize,
     },
+    /// One module would have more code than it may.
+    Limit {
+        /// Bytes that it would have.
+        wanted: u64,
+        /// Bytes that it may have.
+        limit: u64,
+    },
     /// The system refused.
     Os(io::Error),
     /// The image does not fit the module: only damaged artifacts do that.
@@ -103,6 +119,11 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full { wanted } => write!(f, "no room for {wanted} bytes in the engine's code memory"),
+            Self::Limit { wanted, limit } => write!(
+                f,
+                "{wanted} bytes of code would be above the limit `code_bytes` of {limit} for a module; raise it with \
+                 `Config::limits`"
+            ),
             Self::Os(error) => write!(f, "code memory: {error}"),
             Self::Mismatch(what) => write!(f, "compiled code does not fit its module: {what}"),
         }
@@ -151,6 +172,7 @@ impl CodeSpace {
             first_calls: Mutex::default(),
             memories: Arc::new(MemoryPool::new(config.memories)),
             pooling: config.pooling.map(Pooling::new),
+            module_code_bytes: config.module_code_bytes,
             modules: RwLock::default(),
         };
         space.unwind = space.add_stub(&tenure_stubs::unwind())?;
@@ -240,6 +262,12 @@ impl CodeSpace {
 
     pub(crate) fn unregister(&self, start: usize) {
         self.modules.write().unwrap_or_else(PoisonError::into_inner).remove(&start);
+    }
+
+    /// Whether one module may have so many bytes of code.
+    pub(crate) fn check_module_code(&self, bytes: usize) -> Result<(), LoadError> {
+        let (wanted, limit) = (bytes as u64, self.module_code_bytes);
+        if wanted <= limit { Ok(()) } else { Err(LoadError::Limit { wanted, limit }) }
     }
 
     /// Room for `len` bytes of code, whole pages; the offset in the code part.

@@ -469,7 +469,7 @@ pub(crate) fn init_table(table: &mut TableInst, at: usize, module: &LoadedModule
         Some(init) => {
             table.fill(0, evaluate(module, ctx, init).get_u64(), decl.ty.min);
         }
-        None => table.init(module.template().elements(at, module, ctx)),
+        None => module.template().init_table(table, at, module, ctx),
     }
 }
 

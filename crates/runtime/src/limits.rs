@@ -62,6 +62,12 @@ limits! {
     tables = 1_000_000;
     /// Values of the host's that guests hold references to. The default is 2^26.
     host_references = 1 << 26;
+    /// Bytes of stack that guests may use in one call from the host. The less of this and of what the engine's
+    /// configuration says counts; the default, 1 GiB, leaves it to that.
+    stack_bytes = 1 << 30;
+    /// Bytes of machine code of one module. Code is an engine's, so that a store cannot set this: only what the
+    /// engine's configuration says counts. The default is 1 GiB.
+    code_bytes = 1 << 30;
     /// Fuel that a store can be given at once. There is no such limit by default.
     fuel = u64::MAX;
 }

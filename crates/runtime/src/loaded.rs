@@ -152,6 +152,7 @@ impl LoadedModule {
         tunables: Tunables,
     ) -> Result<Self, LoadError> {
         let defined = module.defined_funcs();
+        space.check_module_code(image.text.len())?;
         let slots_at = space.take_slots(defined)?;
         let code_at = match space.take_code(image.text.len()) {
             Ok(at) => at,
@@ -236,9 +237,11 @@ impl LoadedModule {
     fn take_room(self: &Arc<Self>, lazy: &Lazy, len: usize, align: usize) -> Result<usize, LoadError> {
         let align = align.clamp(16, CodeImage::ALIGN);
         let mut chunks = lazy.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken: usize = chunks.iter().map(|chunk| chunk.used).sum();
         if let Some(chunk) = chunks.last_mut() {
             let used = chunk.used.next_multiple_of(align);
             if used + len <= chunk.len {
+                self.space.check_module_code(taken.saturating_add(len))?;
                 chunk.used = used + len;
                 return Ok(chunk.at + used);
             }
@@ -246,6 +249,7 @@ impl LoadedModule {
         // The first is small: most modules call few of their functions.
         let wanted = if chunks.is_empty() { CHUNK_BYTES / 4 } else { CHUNK_BYTES };
         let room = wanted.max(len);
+        self.space.check_module_code(taken.saturating_add(len))?;
         let at = self.space.take_code(room)?;
         chunks.push(Chunk { at, used: len, len: room });
         lazy.bytes.fetch_add(room, Ordering::Relaxed);

@@ -88,6 +88,13 @@ impl Store {
         self.limits = limits;
     }
 
+    /// Bytes of stack that guests may use in one call from the host.
+    #[inline]
+    pub(crate) fn stack_bytes(&self) -> usize {
+        let limit = usize::try_from(self.limits.stack_bytes).unwrap_or(usize::MAX);
+        self.config().max_wasm_stack.min(limit)
+    }
+
     /// Sets where guests' growth finds the limiter; without one all is allowed that [`Limits`] allow.
     pub fn set_limiter_source(&mut self, source: Option<LimiterSource>) {
         self.limiter_source = source;

@@ -2,6 +2,7 @@
 
 use crate::image::constant;
 use crate::loaded::LoadedModule;
+use crate::table::TableInst;
 use crate::vm_ctx::VmCtx;
 use tenure_abi::vm::{VmCtxHeader, VmFuncRef};
 use tenure_module::{ConstOp, DataMode, ElemItems, ElemMode, Module};
@@ -10,7 +11,7 @@ use tenure_types::{FuncIdx, TableIdx};
 /// A context with funcrefs, the elements of tables, and which segments are used up.
 pub(crate) struct Template {
     ctx: VmCtx,
-    tables: Option<Box<[Box<[Element]>]>>,
+    tables: Option<Box<[Elements]>>,
     dropped_elems: Box<[bool]>,
     dropped_datas: Box<[bool]>,
 }
@@ -23,6 +24,12 @@ unsafe impl Sync for Template {}
 /// An element of a table before there is an instance: 0 for null, the offset of a funcref in the context, or, with
 /// [`IMPORTED`] set, the index of an imported function.
 type Element = u32;
+
+/// The first elements of a table; those after them are null.
+struct Elements {
+    list: Box<[Element]>,
+    has_imports: bool,
+}
 
 /// Contexts are smaller than 2 GiB, and functions fewer.
 const IMPORTED: Element = 1 << 31;
@@ -67,24 +74,22 @@ impl Template {
         unsafe { self.ctx.copy(module.layout(), header) }
     }
 
-    /// The first elements of own table number `at`, raw, in the instance with context `ctx`; none when segments
-    /// are to be applied. Imports are filled in.
-    pub fn elements(
-        &self,
-        at: usize,
-        module: &LoadedModule,
-        ctx: &VmCtx,
-    ) -> impl ExactSizeIterator<Item = u64> {
-        let elements = self.tables.as_ref().and_then(|tables| tables.get(at)).map_or(&[][..], |table| table);
+    /// Writes the first elements of `table`, own table number `at`, in the instance with context `ctx`; none when
+    /// segments are to be applied. Imports are filled in.
+    pub fn init_table(&self, table: &mut TableInst, at: usize, module: &LoadedModule, ctx: &VmCtx) {
+        let Some(elements) = self.tables.as_ref().and_then(|tables| tables.get(at)) else { return };
         let start = ctx.as_ptr().expose_provenance() as u64;
-        elements.iter().map(move |&element| match element {
-            0 => 0,
-            offset if offset < IMPORTED => start + u64::from(offset),
-            import => {
-                let func = FuncIdx(import - IMPORTED);
-                ctx.imported_funcref(module.layout(), func).as_ptr().expose_provenance() as u64
+        let own = |offset: Element| if offset == 0 { 0 } else { start + u64::from(offset) };
+        if !elements.has_imports {
+            return table.init(elements.list.iter().map(|&element| own(element)));
+        }
+        table.init(elements.list.iter().map(|&element| match element.checked_sub(IMPORTED) {
+            None => own(element),
+            Some(func) => {
+                let funcref = ctx.imported_funcref(module.layout(), FuncIdx(func));
+                funcref.as_ptr().expose_provenance() as u64
             }
-        })
+        }));
     }
 
     /// Element segments that are dropped when the instance is made.
@@ -99,7 +104,7 @@ impl Template {
 }
 
 /// The first elements of each own table, when all are known; [`LoadedModule::images`] has checked where segments go.
-fn tables(module: &LoadedModule) -> Option<Box<[Box<[Element]>]>> {
+fn tables(module: &LoadedModule) -> Option<Box<[Elements]>> {
     let parsed = module.module();
     let own = parsed.imported_tables as usize..parsed.tables.len();
     if parsed.tables[own.clone()].iter().any(|table| table.init.is_some()) {
@@ -117,7 +122,11 @@ fn tables(module: &LoadedModule) -> Option<Box<[Box<[Element]>]>> {
         }
         table[start..end].copy_from_slice(&elements);
     }
-    Some(tables.into_iter().map(Vec::into_boxed_slice).collect())
+    let done = tables.into_iter().map(|list| {
+        let has_imports = list.iter().any(|&element| element >= IMPORTED);
+        Elements { list: list.into(), has_imports }
+    });
+    Some(done.collect())
 }
 
 fn own_table(module: &Module, table: TableIdx) -> Option<usize> {

@@ -4,7 +4,7 @@ use crate::{engines, instantiate, panic_of};
 use tenure::{
     AsContextMut, Caller, Config, Engine, ExternRef, Func, Global, GlobalType, Instance, LimitError, Limits,
     Linker, Memory, MemoryType, Module, Mutability, Ref, RefType, ResourceLimiter, Result, Store,
-    StoreLimits, StoreLimitsBuilder, Table, TableType, Val, ValType, WasmBacktrace, bail,
+    StoreLimits, StoreLimitsBuilder, Strategy, Table, TableType, Trap, Val, ValType, WasmBacktrace, bail,
 };
 
 /// Grows its memory and its table by what it is told, and gives what the instructions give.
@@ -554,4 +554,84 @@ fn a_closure_whose_drop_panics_while_room_is_made_leaves_a_store_that_works() {
     let freed = store.reclaim();
     assert_eq!((freed.instances, freed.memories, freed.globals), (1, 1, 1));
     assert_eq!(store.memory_usage().total_bytes(), 0);
+}
+
+fn set_stack_bytes(store: &mut Store<()>, bytes: u64) {
+    let mut limits = *store.limits();
+    limits.stack_bytes = bytes;
+    store.set_limits(limits);
+}
+
+#[test]
+fn stack_and_code_have_limits() {
+    let wat = r#"(module (func $f (export "f") (param i32) (result i32)
+        (if (result i32) (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1)))) (else (i32.const 7)))))"#;
+    for strategy in [Strategy::Auto, Strategy::Baseline, Strategy::Optimizing] {
+        let engine = Engine::new(Config::new().strategy(strategy)).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = instantiate(&mut store, wat);
+        let f = instance.get_typed_func::<i32, i32>(&mut store, "f").unwrap();
+        assert_eq!(f.call(&mut store, 1000).unwrap(), 7);
+        for (stack_bytes, depth) in [(4096, 1000), (0, 0)] {
+            set_stack_bytes(&mut store, stack_bytes);
+            let error = f.call(&mut store, depth).unwrap_err();
+            assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::StackOverflow), "{strategy:?}");
+        }
+        // The engine's own limit stays.
+        set_stack_bytes(&mut store, u64::MAX);
+        assert_eq!(f.call(&mut store, 1000).unwrap(), 7);
+        assert!(f.call(&mut store, 10_000_000).is_err());
+
+        for code_bytes in [0, 8] {
+            let mut limits = Limits::default();
+            limits.code_bytes = code_bytes;
+            let engine = Engine::new(Config::new().strategy(strategy).limits(limits)).unwrap();
+            let mut store = Store::new(&engine, ());
+            let called = Module::new(&engine, wat).and_then(|module| {
+                let instance = Instance::new(&mut store, &module, &[])?;
+                instance.get_typed_func::<i32, i32>(&mut store, "f")?.call(&mut store, 0)
+            });
+            let error = format!("{:#}", called.unwrap_err());
+            assert!(
+                error.contains(&format!("the limit `code_bytes` of {code_bytes}")),
+                "{strategy:?}: {error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn limits_of_zero_are_errors_and_no_panics() {
+    let wat = r#"(module (memory (export "m") 1) (table (export "t") 1 funcref)
+        (func (export "memory") (result i32) (memory.grow (i32.const 1)))
+        (func (export "table") (result i32) (table.grow (ref.null func) (i32.const 1))))"#;
+    let engine = Engine::default();
+    let module = Module::new(&engine, wat).unwrap();
+    for name in Limits::NAMES {
+        let mut limits = Limits::default();
+        assert!(limits.set(name, 0));
+        let mut store = Store::new(&engine, ());
+        store.set_limits(limits);
+        if let Err(error) = Instance::new(&mut store, &module, &[]) {
+            assert_eq!(limit_of(&error), *name);
+        }
+        // What is there stays, and does not grow.
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        store.set_limits(limits);
+        for (what, about) in [("memory", "memory_bytes"), ("table", "table_elements")] {
+            let grow = instance.get_typed_func::<(), i32>(&mut store, what).unwrap().call(&mut store, ());
+            match grow {
+                Ok(old) => assert_eq!(old == -1, name.ends_with(about), "{name} {what}"),
+                Err(_) => assert_eq!(*name, "stack_bytes"),
+            }
+        }
+    }
+    let mut none = Limits::default();
+    Limits::NAMES.iter().for_each(|name| assert!(none.set(name, 0)));
+    let engine = Engine::new(Config::new().limits(none)).unwrap();
+    let mut store = Store::new(&engine, ());
+    assert!(Memory::new(&mut store, MemoryType::new(0, None)).is_err());
+    assert!(Instance::new(&mut store, &Module::new(&engine, "(module)").unwrap(), &[]).is_err());
+    assert!(ExternRef::new(&mut store, 1).is_err());
 }
