@@ -1,6 +1,7 @@
 //! The threads that make better code in the background.
 
 use super::ModuleTiers;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -73,7 +74,8 @@ impl Pool {
 fn work(inbox: &Mutex<Inbox>) {
     while let Some(job) = inbox.lock().unwrap_or_else(PoisonError::into_inner).next() {
         if let Some((module, tiers)) = job.module.upgrade().zip(job.tiers.upgrade()) {
-            tiers.work(&module, job.func, job.task);
+            // A bug in a compiler, which has been told of on stderr: the function goes on as it is, and so do others.
+            let _ = catch_unwind(AssertUnwindSafe(|| tiers.work(&module, job.func, job.task)));
         }
     }
 }
