@@ -22,6 +22,12 @@
       (drop (call $three (local.get $n) (i64.const 7) (local.get $n)))
       (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
 
+  (func $nothing (param i32))
+  (func (export "loop_guest") (param $n i32)
+    (loop $again
+      (call $nothing (local.get $n))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+
   ;; Traps with `depth` frames of its own on the stack.
   (func $trap (export "trap") (param $depth i32)
     (if (i32.eq (local.get $depth) (i32.const 1)) (then unreachable))

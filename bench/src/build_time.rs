@@ -27,7 +27,7 @@ fn dependency(engine: EngineName) -> Option<String> {
             r#"wasmtime = { version = "=48.0.8", default-features = false, features = ["runtime", "cranelift", "std", "wat", "parallel-compilation", "addr2line"] }"#
                 .into(),
         ),
-        EngineName::Wasmi => None,
+        _ => None,
     }
 }
 
@@ -117,7 +117,7 @@ impl Project {
 }
 
 /// CPU time of all children that have ended, and theirs, in nanoseconds.
-fn children_cpu_time() -> Result<f64> {
+pub fn children_cpu_time() -> Result<f64> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     Ok((usage.user_time() + usage.system_time()).num_microseconds() as f64 * 1e3)
 }

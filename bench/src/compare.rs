@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use clap::ValueEnum as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::build_time::children_cpu_time;
 use crate::clock::Cost;
 use crate::measures::{Case, EngineName, Group, Work};
+use crate::process::Programs;
 use crate::results::{Key, Results};
 
 /// Runs every case on every engine, one sample each in turn (A B C A B C …), and summarizes.
@@ -18,23 +20,28 @@ use crate::results::{Key, Results};
 ///
 /// # Errors
 /// When a child cannot be started at all.
-pub fn compare(cases: &[Case], engines: &[EngineName]) -> Result<Results> {
-    let turns: usize = cases.iter().map(|case| case.rounds * engines.len()).sum();
+pub fn compare(programs: &Programs, cases: &[Case], engines: &[EngineName]) -> Result<Results> {
+    let can = |case: &Case| -> Vec<EngineName> {
+        let able = case.work.engines().iter().copied();
+        able.filter(|&engine| engines.contains(&engine) && programs.has(engine, case.work)).collect()
+    };
+    let turns: usize = cases.iter().map(|case| case.rounds * can(case).len()).sum();
     let bar = ProgressBar::new(turns as u64).with_style(
         ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left").expect("a valid template"),
     );
     let mut results = Results::default();
     for case in cases {
-        let mut running: Vec<EngineName> = engines.to_vec();
+        let engines = can(case);
+        let mut running = engines.clone();
         let mut costs: BTreeMap<Key, Vec<Cost>> = BTreeMap::new();
         for _ in 0..case.rounds {
-            for &engine in engines {
+            for &engine in &engines {
                 bar.inc(1);
                 if !running.contains(&engine) {
                     continue;
                 }
                 bar.set_message(format!("{} ({:?}) on {}", case.name, case.work, engine.name()));
-                match sample(case, engine) {
+                match sample(programs, case, engine) {
                     Ok(sample) => {
                         for (metric, cost) in sample {
                             let (group, row) = Group::of(case, &metric);
@@ -65,14 +72,12 @@ pub fn compare(cases: &[Case], engines: &[EngineName]) -> Result<Results> {
 }
 
 /// One sample, from a child process.
-fn sample(case: &Case, engine: EngineName) -> Result<Vec<(String, Cost)>> {
+fn sample(programs: &Programs, case: &Case, engine: EngineName) -> Result<Vec<(String, Cost)>> {
     let scratch = tempfile::tempdir()?;
     let report = scratch.path().join("report");
     let printed = scratch.path().join("stdout");
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = programs.command(engine, case.work, &report)?;
     command
-        .args(["sample", engine.name(), case.work.to_possible_value().context("no name")?.get_name()])
-        .arg(&report)
         .current_dir(case.folder.as_deref().unwrap_or(scratch.path()))
         // With these set, each error of a library takes a backtrace of the host.
         .env_remove("RUST_BACKTRACE")
@@ -80,12 +85,23 @@ fn sample(case: &Case, engine: EngineName) -> Result<Vec<(String, Cost)>> {
         .stdin(Stdio::null())
         .stdout(std::fs::File::create(&printed)?)
         .stderr(Stdio::piped());
+    let (before, watch) = (children_cpu_time()?, Instant::now());
     let output = command.output().context("cannot start a child process")?;
-    if !output.status.success() {
-        bail!("{}: {}", output.status, reason(&String::from_utf8_lossy(&output.stderr)));
+    let wall = watch.elapsed().as_nanos() as f64;
+    let whole = Cost { cpu: children_cpu_time()? - before, wall };
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let is_stopped = case.work == Work::Start && engine == EngineName::Tenure;
+    if is_stopped && !errors.contains(STOPPED) {
+        bail!("{}: {}", output.status, reason(&errors));
     }
-    if case.work == Work::Program {
+    if !is_stopped && !output.status.success() {
+        bail!("{}: {}", output.status, reason(&errors));
+    }
+    if case.work.prints_once() {
         check_output(case.folder.as_deref(), &printed)?;
+    }
+    if case.work.is_process() {
+        return Ok(vec![("process".to_owned(), whole)]);
     }
     let report = std::fs::read_to_string(&report).context("the child wrote no report")?;
     report
@@ -93,6 +109,9 @@ fn sample(case: &Case, engine: EngineName) -> Result<Vec<(String, Cost)>> {
         .map(|line| parse(line).with_context(|| format!("a wrong line in a report: {line}")))
         .collect()
 }
+
+/// What `tenure run` says when the import that the guest called was made to trap.
+const STOPPED: &str = "bench";
 
 /// Why a child failed, in one line. Guests write to standard error too, before it does.
 fn reason(errors: &str) -> &str {

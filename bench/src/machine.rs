@@ -2,8 +2,10 @@
 
 use std::process::Command;
 
-/// Exact versions of the peers, as in `Cargo.toml`.
-pub const PEERS: &str = "wasmtime 48.0.8, wasmi 2.0.0";
+/// Exact versions of the peers, as in `Cargo.toml` and below.
+pub const PEERS: &str = "wasmtime 48.0.8, wasmi 2.0.0, node 26.10.0";
+/// The version of `node` among them.
+pub const NODE: &str = "26.10.0";
 
 /// Processor, cores, system, compiler and peers.
 pub fn setting() -> String {

@@ -1,9 +1,12 @@
-//! Measures Tenure beside `wasmtime` and `wasmi`, and writes `docs/performance.md` with its plots.
+//! Measures Tenure beside `wasmtime`, `wasmi` and V8, and writes `docs/performance.md` with its plots.
 //!
 //! ```text
 //! main ─ cases ─▶ compare ── a process a sample, in turn ──▶ sample ─▶ engine.rs (tenure, wasmtime), peer_wasmi
+//!                    │          └─ process: `tenure`, `node`, bin/…: measured from outside, or by guests/v8.mjs
 //!                    └─ costs ─▶ results (kept in results.tsv) ─▶ report, plot
 //! ```
+//! `node` is installed by `npm install --prefix bench --no-save node@26.10.0`, the `tenure` command is built by
+//! `cargo build --release -p tenure-cli`; without them their columns are left out.
 
 mod build_time;
 mod clock;
@@ -13,17 +16,20 @@ mod measures;
 mod overhead;
 mod peer_wasmi;
 mod plot;
+mod process;
 mod report;
 mod resident;
 mod results;
 mod sample;
+mod wasm;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Parser;
 
-use crate::measures::EngineName;
+use crate::measures::{EngineName, Work};
+use crate::process::Programs;
 use crate::results::Results;
 
 /// Compare Tenure with its peers
@@ -34,9 +40,17 @@ struct Arguments {
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
 
-    /// Only what has this name: a program's folder, `calls`, or `instances`
+    /// The `tenure` command [default: target/release/tenure of the repository]
+    #[arg(long, value_name = "FILE")]
+    tenure: Option<PathBuf>,
+
+    /// Only what has this name: a program's folder, `calls`, `instances`, or `loop`
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
+
+    /// Only this kind of work
+    #[arg(long, value_name = "WORK", value_delimiter = ',')]
+    work: Vec<Work>,
 
     /// Only these engines
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
@@ -106,10 +120,9 @@ fn programs(arguments: &Arguments, root: &Path) -> Result<PathBuf> {
 /// The folders of the programs that were asked for.
 fn folders(arguments: &Arguments, root: &Path) -> Result<Vec<PathBuf>> {
     let mut cases = measures::cases(&programs(arguments, root)?, 1)?;
+    cases.retain(|case| case.work == Work::Program);
     cases.retain(|case| arguments.only.is_empty() || arguments.only.contains(&case.name));
-    let mut folders: Vec<_> = cases.into_iter().filter_map(|case| case.folder).collect();
-    folders.dedup();
-    Ok(folders)
+    Ok(cases.into_iter().filter_map(|case| case.folder).collect())
 }
 
 fn compare(arguments: &Arguments, root: &Path, rounds: usize) -> Result<Results> {
@@ -117,9 +130,12 @@ fn compare(arguments: &Arguments, root: &Path, rounds: usize) -> Result<Results>
     if !arguments.only.is_empty() {
         cases.retain(|case| arguments.only.contains(&case.name));
     }
+    if !arguments.work.is_empty() {
+        cases.retain(|case| arguments.work.contains(&case.work));
+    }
     if cases.is_empty() {
-        bail!("nothing is called {}", arguments.only.join(" or "));
+        bail!("nothing is called {} or has work {:?}", arguments.only.join(" or "), arguments.work);
     }
     let engines = if arguments.engines.is_empty() { &EngineName::ALL[..] } else { &arguments.engines };
-    compare::compare(&cases, engines)
+    compare::compare(&Programs::find(arguments.tenure.clone(), root)?, &cases, engines)
 }

@@ -8,11 +8,19 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::machine;
-use crate::measures::{EngineName, Group};
+use crate::measures::{By, Comparison, EngineName, Group};
 use crate::plot;
 use crate::results::{Results, Summary};
 
 const NOTES: &str = "\n## Notes\n";
+/// The picture of time to result.
+const LENGTHS: &str = "performance-lengths.svg";
+
+/// The picture of a table, where bars make one.
+fn picture(results: &Results, group: Group) -> Option<String> {
+    let has_bars = !matches!(group, Group::Loop | Group::Lengths);
+    has_bars.then(|| plot::ratios(results, group))?
+}
 
 /// Writes the page and its plots into `folder`.
 ///
@@ -24,10 +32,13 @@ pub fn write(results: &Results, setting: &str, folder: &Path) -> Result<()> {
     let notes = old.split_once(NOTES).map_or("\nNone yet.\n", |(_, notes)| notes);
     let mut page = page(results, setting);
     for group in Group::ALL {
-        if let Some(svg) = plot::ratios(results, group) {
+        if let Some(svg) = picture(results, group) {
             let name = format!("performance-{}.svg", group.key());
             std::fs::write(folder.join(&name), svg).with_context(|| format!("cannot write {name}"))?;
         }
+    }
+    if let Some(svg) = plot::lengths(results) {
+        std::fs::write(folder.join(LENGTHS), svg).with_context(|| format!("cannot write {LENGTHS}"))?;
     }
     page.push_str(NOTES);
     page.push_str(notes);
@@ -45,9 +56,11 @@ pub fn page(results: &Results, setting: &str) -> String {
         "Repeat it with `cargo run --release --manifest-path bench/Cargo.toml` (`-- --quick` for a first look,\n\
          `-- --only NAME` for a part, `-- --build` for the build).\n\n\
          Each sample is a process of its own; the engines take turns. Times are CPU times of all threads of that\n\
-         process: the median of the samples, with the smallest in brackets. A ratio is `tenure` to `wasmtime`; below 1\n\
-         Tenure is faster. A program that runs for less than a quarter of a second runs several times in its process,\n\
-         and the fastest run counts. What programs print is compared with what they should print.\n",
+         process, if not said otherwise: the median of the samples, with the smallest in brackets. Ratios are of\n\
+         medians, with that of the smallest in brackets; those above what is to be reached are bold. A program\n\
+         that runs for less than a quarter of a second runs several times in its process, and the fastest run\n\
+         counts. What programs print is compared with what they should print. `tenure` is the default, which tiers; `tenure-baseline`\n\
+         and `tenure-optimizing` are its compilers alone, used ahead of time.\n",
     );
     for group in Group::ALL {
         table(&mut page, results, group);
@@ -71,51 +84,106 @@ fn table(page: &mut String, results: &Results, group: Group) {
         .into_iter()
         .filter(|&engine| rows.iter().any(|row| results.get(group, row, engine).is_some()))
         .collect();
-    let _ = write!(page, "\n## {}\n\n|", group.title());
+    let comparisons = group.comparisons();
+    let _ = write!(page, "\n## {}\n\n", group.title());
+    if !group.remark().is_empty() {
+        let _ = writeln!(page, "{}\n", group.remark());
+    }
+    page.push('|');
     for engine in &engines {
         let _ = write!(page, " | {}", engine.name());
     }
-    page.push_str(" | ratio | of minima | of wall time | to reach |\n|---");
-    page.push_str(&"|---:".repeat(engines.len() + 4));
+    for comparison in &comparisons {
+        let _ = write!(page, " | {}", comparison.title());
+    }
+    page.push_str(" | to reach |\n|---");
+    page.push_str(&"|---:".repeat(engines.len() + comparisons.len() + 1));
     page.push_str("|\n");
     for row in rows {
         let _ = write!(page, "| {row}");
         for &engine in &engines {
-            let cell = results.get(group, row, engine).map_or("—".into(), |summary| times(row, summary));
+            let cell = results.get(group, row, engine).map_or("—".into(), |summary| cell(group, row, summary));
             let _ = write!(page, " | {cell}");
         }
-        for value in [|s: &Summary| s.median.cpu, |s: &Summary| s.min.cpu, |s: &Summary| s.median.wall] {
-            let ratio = results.ratio(group, row, value);
-            let _ = write!(page, " | {}", ratio.map_or("—".into(), |ratio| format!("{ratio:.3}")));
+        for (nth, comparison) in comparisons.iter().enumerate() {
+            let target = if nth == 0 { group.target(row) } else { comparison.each };
+            let _ = write!(page, " | {}", ratio(results, group, row, comparison, target));
         }
-        let target = group.target(row).map_or("—".into(), |target| format!("≤ {target}"));
-        let _ = writeln!(page, " | {target} |");
+        let _ = writeln!(page, " | {} |", to_reach(group, row, &comparisons));
     }
-    if let Some(mean) = results
-        .mean_ratio(group)
-        .filter(|_| matches!(group, Group::Execution | Group::CompileAllCores | Group::CompileOneCore))
-    {
-        let target = group.mean_target().map_or(String::new(), |target| format!(" (to reach: ≤ {target})"));
-        let _ = writeln!(page, "\nGeometric mean of the ratios: **{mean:.3}**{target}.");
+    page.push('\n');
+    for comparison in comparisons.iter().filter(|_| !matches!(group, Group::Build | Group::Calls | Group::Instances | Group::Loop)) {
+        let mean = |value| results.mean_ratio(group, comparison, value);
+        let Some((median, min)) = mean(Summary::median).zip(mean(Summary::min)) else { continue };
+        let target = comparison.mean.map_or(String::new(), |target| format!("; to reach: ≤ {}", short(target)));
+        let _ = writeln!(
+            page,
+            "- Geometric mean of {}: **{}** (of minima: {}{target}).",
+            comparison.title(),
+            short(median),
+            short(min)
+        );
     }
-    if plot::ratios(results, group).is_some() {
+    if picture(results, group).is_some() || group == Group::Lengths {
         let _ = writeln!(page, "\n![{}](performance-{}.svg)", group.title(), group.key());
     }
 }
 
-/// A summary as a person reads it.
-fn times(row: &str, summary: Summary) -> String {
+/// What the row's ratios are to be at most, in the order of their columns.
+fn to_reach(group: Group, row: &str, comparisons: &[Comparison]) -> String {
+    let first = group.target(row).into_iter();
+    let targets: Vec<String> = first
+        .chain(comparisons.iter().skip(1).filter_map(|comparison| comparison.each))
+        .map(|target| format!("≤ {}", short(target)))
+        .collect();
+    if targets.is_empty() { "—".into() } else { targets.join(", ") }
+}
+
+/// A ratio of medians, and that of minima; bold where both are more than `target`.
+fn ratio(
+    results: &Results,
+    group: Group,
+    row: &str,
+    comparison: &Comparison,
+    target: Option<f64>,
+) -> String {
+    let of = |value| results.ratio(group, row, comparison, value);
+    let Some((median, min)) = of(Summary::median).zip(of(Summary::min)) else { return "—".into() };
+    let text = format!("{} ({})", short(median), short(min));
+    match target {
+        Some(target) if median > target && min > target => format!("**{text}**"),
+        _ => text,
+    }
+}
+
+/// A ratio in three digits or so.
+fn short(ratio: f64) -> String {
+    if ratio < 0.1 { format!("{ratio:.4}") } else { format!("{ratio:.3}") }
+}
+
+/// What stands in the table: throughput where compilers are measured by the byte, else a time.
+fn cell(group: Group, row: &str, summary: Summary) -> String {
+    if group == Group::Baseline {
+        // Nanoseconds a byte.
+        return format!("{:.1} MB/s ({:.1})", 1e3 / summary.median.cpu, 1e3 / summary.min.cpu);
+    }
+    let by = group.comparisons().first().map_or(By::Cpu, |comparison| comparison.by);
+    times(row, by.of(&summary.median), by.of(&summary.min))
+}
+
+/// A median and a minimum as a person reads them.
+fn times(row: &str, median: f64, min: f64) -> String {
     if row == crate::build_time::DEPENDENCIES {
-        return format!("{}", summary.median.cpu);
+        return format!("{median}");
     }
     if row.ends_with(", bytes of one") {
-        return format!("{:.0} B", summary.median.cpu);
+        return format!("{median:.0} B");
     }
-    format!("{} ({})", time(summary.median.cpu), time(summary.min.cpu))
+    format!("{} ({})", time(median), time(min))
 }
 
 /// Nanoseconds in the unit that suits them, three digits.
-fn time(nanoseconds: f64) -> String {
+pub fn time(nanoseconds: f64) -> String {
     let (value, unit) = match nanoseconds.abs() {
         n if n < 1e3 => (nanoseconds, "ns"),
         n if n < 1e6 => (nanoseconds / 1e3, "µs"),

@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::clock::Cost;
-use crate::measures::{EngineName, Group};
+use crate::measures::{Comparison, EngineName, Group};
 
 /// Kernels below this many nanoseconds are not compared: one page fault more or less would decide.
 const SHORTEST_KERNEL: f64 = 100e3;
@@ -44,6 +44,18 @@ pub struct Results {
     pub summaries: BTreeMap<Key, Summary>,
     /// Why an engine has no summary.
     pub failures: BTreeMap<Key, String>,
+}
+
+impl Summary {
+    /// Middle values.
+    pub fn median(&self) -> &Cost {
+        &self.median
+    }
+
+    /// Smallest values.
+    pub fn min(&self) -> &Cost {
+        &self.min
+    }
 }
 
 impl Results {
@@ -95,21 +107,33 @@ impl Results {
         self.summaries.get(&Key { group, row: row.to_owned(), engine }).copied()
     }
 
-    /// How `tenure` compares to `wasmtime` in a row, by a value of the summaries. None for what is over before a
-    /// clock could tell.
-    pub fn ratio(&self, group: Group, row: &str, value: fn(&Summary) -> f64) -> Option<f64> {
-        let ours = self.get(group, row, EngineName::Tenure)?;
-        let theirs = self.get(group, row, EngineName::Wasmtime)?;
-        if group == Group::Execution && theirs.median.cpu < SHORTEST_KERNEL {
-            return None;
-        }
-        Some(value(&ours) / value(&theirs))
+    /// How two engines compare in a row, by medians or minima. None for what is over before a clock could tell.
+    pub fn ratio(
+        &self,
+        group: Group,
+        row: &str,
+        comparison: &Comparison,
+        value: fn(&Summary) -> &Cost,
+    ) -> Option<f64> {
+        let of = |engine: EngineName| {
+            let summary = self.get(group, row, engine)?;
+            let is_kernel = matches!(group, Group::Execution | Group::Steady);
+            let is_long = !is_kernel || summary.median.cpu >= SHORTEST_KERNEL;
+            is_long.then(|| comparison.by.of(value(&summary)))
+        };
+        let theirs = comparison.theirs.iter().filter_map(|&engine| of(engine)).reduce(f64::min)?;
+        Some(of(comparison.ours)? / theirs)
     }
 
-    /// The geometric mean of a table's ratios in CPU time; none for an empty one.
-    pub fn mean_ratio(&self, group: Group) -> Option<f64> {
+    /// The geometric mean of a table's ratios; none for an empty one.
+    pub fn mean_ratio(
+        &self,
+        group: Group,
+        comparison: &Comparison,
+        value: fn(&Summary) -> &Cost,
+    ) -> Option<f64> {
         let rows = self.rows(group);
-        let ratios = rows.iter().filter_map(|row| self.ratio(group, row, |summary| summary.median.cpu));
+        let ratios = rows.iter().filter_map(|row| self.ratio(group, row, comparison, value));
         let logarithms: Vec<f64> = ratios.map(f64::ln).collect();
         (!logarithms.is_empty()).then(|| (logarithms.iter().sum::<f64>() / logarithms.len() as f64).exp())
     }
@@ -134,8 +158,8 @@ impl Results {
     fn read_line(&mut self, line: &str) -> Option<()> {
         let parts: Vec<&str> = line.split('\t').collect();
         let key = |group: &str, row: &str, engine: &str| {
-            let engine = EngineName::ALL.into_iter().find(|name| name.name() == engine)?;
-            Some(Key { group: Group::from_key(group)?, row: row.to_owned(), engine })
+            let (group, engine) = (Group::from_key(group)?, EngineName::from_name(engine)?);
+            Some(Key { group, row: row.to_owned(), engine })
         };
         match parts[..] {
             [group, row, engine, "failed", reason] => {
@@ -203,14 +227,30 @@ mod tests {
     #[test]
     fn median_and_minimum_ratio_and_mean() {
         let mut results = Results::default();
-        results.add(key("a", EngineName::Tenure), &costs(&[3.0, 1.0, 8.0]));
+        let ours = EngineName::TenureOptimizing;
+        results.add(key("a", ours), &costs(&[3.0, 1.0, 8.0]));
         results.add(key("a", EngineName::Wasmtime), &costs(&[12.0, 12.0]));
-        results.add(key("b", EngineName::Tenure), &costs(&[4.0]));
+        results.add(key("b", ours), &costs(&[4.0]));
         results.add(key("b", EngineName::Wasmtime), &costs(&[1.0]));
-        let a = results.get(Group::Execution, "a", EngineName::Tenure).unwrap();
+        let a = results.get(Group::Execution, "a", ours).unwrap();
         assert_eq!((a.median.cpu, a.min.cpu, a.median.wall, a.samples), (3e6, 1e6, 6e6, 3));
-        assert_eq!(results.ratio(Group::Execution, "a", |s| s.median.cpu), Some(0.25));
-        assert!((results.mean_ratio(Group::Execution).unwrap() - 1.0).abs() < 1e-12);
+        let comparison = Group::Execution.comparisons()[0];
+        assert_eq!(results.ratio(Group::Execution, "a", &comparison, Summary::median), Some(0.25));
+        let mean = results.mean_ratio(Group::Execution, &comparison, Summary::median);
+        assert!((mean.unwrap() - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn of_several_peers_the_lowest_counts() {
+        let mut results = Results::default();
+        for (engine, cost) in
+            [(EngineName::Tenure, 2.0), (EngineName::V8, 8.0), (EngineName::WasmiLazy, 4.0)]
+        {
+            let key = Key { group: Group::Start, row: "a".into(), engine };
+            results.add(key, &costs(&[cost]));
+        }
+        let comparison = Group::Start.comparisons()[0];
+        assert_eq!(results.ratio(Group::Start, "a", &comparison, Summary::min), Some(0.5));
     }
 
     #[test]

@@ -5,11 +5,14 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
+use wasmi::CompilationMode;
 
+use crate::clock::Cost;
 use crate::measures::{EngineName, Sample, Work};
 
 mod tenure_engine {
@@ -21,6 +24,10 @@ mod tenure_engine {
 mod tenure_instances {
     use tenure as engine;
     include!("instances.rs");
+
+    fn best_config() -> engine::Config {
+        engine::Config::new()
+    }
 }
 
 mod wasmtime_engine {
@@ -32,11 +39,45 @@ mod wasmtime_engine {
 mod wasmtime_instances {
     use wasmtime as engine;
     include!("instances.rs");
+
+    fn best_config() -> engine::Config {
+        let mut pool = engine::PoolingAllocationConfig::new();
+        pool.total_core_instances(2 * MANY)
+            .total_memories(2 * MANY)
+            .total_tables(2 * MANY)
+            .max_unused_warm_slots(2 * MANY)
+            .linear_memory_keep_resident(1 << 20)
+            .table_keep_resident(1 << 16)
+            .pagemap_scan(engine::Enabled::Auto);
+        let mut config = engine::Config::new();
+        config.allocation_strategy(pool);
+        config
+    }
 }
 
 use crate::peer_wasmi as wasmi_engine;
 
+/// The program of a folder, which is the current directory.
+pub const PROGRAM: &str = "program.wasm";
 const CALLS: &str = include_str!("../guests/calls.wat");
+const LOOP: &str = include_str!("../guests/loop.wat");
+
+/// How often the one loop goes round: about two seconds of optimized code.
+pub const LOOP_ROUNDS: u32 = 600_000_000;
+/// How long a program runs before its kernel is measured in steady state.
+pub const WARM_UP: Duration = Duration::from_secs(2);
+/// How often a program runs whose time to result is drawn.
+pub const MOST_RUNS: u32 = 256;
+
+/// The row of a program that ran `runs` times.
+pub fn length(runs: u32) -> String {
+    format!("{runs:4} runs")
+}
+
+/// Costs by name.
+pub fn sample<const N: usize>(costs: [(&str, Cost); N]) -> Sample {
+    costs.into_iter().map(|(name, cost)| (name.to_owned(), cost)).collect()
+}
 
 /// What the parent asks of a child.
 #[derive(clap::Args, Debug)]
@@ -55,7 +96,7 @@ impl Request {
     /// # Errors
     /// Whatever the engine or the guest reported.
     pub fn carry_out(&self) -> Result<()> {
-        if self.work == Work::Compile {
+        if matches!(self.work, Work::Compile | Work::Baseline) {
             stay_on_one_core()?;
         }
         let mut report = String::new();
@@ -67,40 +108,70 @@ impl Request {
     }
 
     fn measure(&self) -> Result<Sample> {
-        let wasm = Path::new("program.wasm");
-        match (self.engine, self.work) {
-            (EngineName::Tenure, Work::Program) => tenure_engine::program(wasm).map_err(|e| anyhow!("{e:?}")),
-            (EngineName::Tenure, Work::Compile) => tenure_engine::compile(wasm).map_err(|e| anyhow!("{e:?}")),
-            (EngineName::Tenure, Work::Calls) => tenure_engine::calls(CALLS).map_err(|e| anyhow!("{e:?}")),
-            (EngineName::Wasmtime, Work::Program) => {
-                wasmtime_engine::program(wasm).map_err(|e| anyhow!("{e:?}"))
-            }
-            (EngineName::Wasmtime, Work::Compile) => {
-                wasmtime_engine::compile(wasm).map_err(|e| anyhow!("{e:?}"))
-            }
-            (EngineName::Wasmtime, Work::Calls) => {
-                wasmtime_engine::calls(CALLS).map_err(|e| anyhow!("{e:?}"))
-            }
-            (EngineName::Tenure, Work::Instances) => {
-                tenure_instances::instances(&std::fs::read(wasm)?).map_err(|e| anyhow!("{e:?}"))
-            }
-            (EngineName::Wasmtime, Work::Instances) => {
-                wasmtime_instances::instances(&std::fs::read(wasm)?).map_err(|e| anyhow!("{e:?}"))
-            }
-            (EngineName::Wasmi, Work::Instances) => wasmi_engine::instances(),
-            (EngineName::Tenure, Work::Many) => tenure_instances::many().map_err(|e| anyhow!("{e:?}")),
-            (EngineName::Wasmtime, Work::Many) => wasmtime_instances::many().map_err(|e| anyhow!("{e:?}")),
-            (EngineName::Wasmi, Work::Many) => wasmi_engine::many(),
-            (EngineName::Tenure, Work::ManyWithData) => {
-                tenure_instances::many_with_data().map_err(|e| anyhow!("{e:?}"))
-            }
-            (EngineName::Wasmtime, Work::ManyWithData) => {
-                wasmtime_instances::many_with_data().map_err(|e| anyhow!("{e:?}"))
-            }
-            (EngineName::Wasmi, Work::ManyWithData) => wasmi_engine::many_with_data(),
-            (EngineName::Wasmi, Work::Program) => wasmi_engine::program(wasm),
-            (EngineName::Wasmi, Work::Compile) => wasmi_engine::compile(wasm),
-            (EngineName::Wasmi, Work::Calls) => wasmi_engine::calls(CALLS),
+        use tenure::Strategy::{Baseline, Optimizing, Tiered};
+        use wasmtime::Strategy::{Cranelift, Winch};
+        match self.engine {
+            EngineName::Tenure => self.on_tenure(Tiered),
+            EngineName::TenureBaseline => self.on_tenure(Baseline),
+            EngineName::TenureOptimizing => self.on_tenure(Optimizing),
+            EngineName::Wasmtime => self.on_wasmtime(Cranelift),
+            EngineName::Winch => self.on_wasmtime(Winch),
+            EngineName::Wasmi => self.on_wasmi(CompilationMode::Eager),
+            EngineName::WasmiLazy => self.on_wasmi(CompilationMode::LazyTranslation),
+            EngineName::V8 => bail!("node is not part of this program"),
+        }
+    }
+
+    fn on_tenure(&self, strategy: tenure::Strategy) -> Result<Sample> {
+        let mut config = tenure::Config::new();
+        config.strategy(strategy).parallel_compilation(self.work != Work::Baseline);
+        let wasm = Path::new(PROGRAM);
+        let sample = match self.work {
+            Work::Program => tenure_engine::program(&config, wasm),
+            Work::Compile | Work::Load => tenure_engine::compile(&config, wasm),
+            Work::Calls => tenure_engine::calls(&config, CALLS),
+            Work::Baseline => tenure_engine::throughput(&config, wasm),
+            Work::Steady => tenure_engine::steady(&config, wasm),
+            Work::Instances => std::fs::read(wasm)
+                .map_err(tenure::Error::from)
+                .and_then(|wasm| tenure_instances::instances(&wasm)),
+            Work::Loop => tenure_engine::one_loop(&config, LOOP),
+            Work::Lengths => tenure_engine::lengths(&config, wasm),
+            Work::Start | Work::Whole => bail!("that takes a process of its own"),
+        };
+        sample.map_err(|error| anyhow!("{error:?}"))
+    }
+
+    fn on_wasmtime(&self, strategy: wasmtime::Strategy) -> Result<Sample> {
+        let mut config = wasmtime::Config::new();
+        config.strategy(strategy).parallel_compilation(self.work != Work::Baseline);
+        let wasm = Path::new(PROGRAM);
+        let sample = match self.work {
+            Work::Program => wasmtime_engine::program(&config, wasm),
+            Work::Compile | Work::Load => wasmtime_engine::compile(&config, wasm),
+            Work::Calls => wasmtime_engine::calls(&config, CALLS),
+            Work::Baseline => wasmtime_engine::throughput(&config, wasm),
+            Work::Steady => wasmtime_engine::steady(&config, wasm),
+            Work::Instances => std::fs::read(wasm)
+                .map_err(wasmtime::Error::from)
+                .and_then(|wasm| wasmtime_instances::instances(&wasm)),
+            Work::Loop => wasmtime_engine::one_loop(&config, LOOP),
+            Work::Lengths => wasmtime_engine::lengths(&config, wasm),
+            Work::Start | Work::Whole => bail!("that takes a process of its own"),
+        };
+        sample.map_err(|error| anyhow!("{error:?}"))
+    }
+
+    fn on_wasmi(&self, mode: CompilationMode) -> Result<Sample> {
+        let engine = wasmi_engine::engine(mode);
+        let wasm = Path::new(PROGRAM);
+        match self.work {
+            Work::Program => wasmi_engine::program(&engine, wasm),
+            Work::Compile | Work::Load => wasmi_engine::compile(&engine, wasm),
+            Work::Calls => wasmi_engine::calls(&engine, CALLS),
+            Work::Instances => wasmi_engine::instances(),
+            Work::Lengths => wasmi_engine::lengths(&engine, wasm),
+            _ => bail!("this is not measured of wasmi"),
         }
     }
 }

@@ -14,7 +14,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 mod report;
 
@@ -61,8 +61,7 @@ fn main() -> ExitCode {
 fn with_default_command(mut args: Vec<OsString>) -> Vec<OsString> {
     let names_command = |arg: &OsString| {
         let Some(arg) = arg.to_str() else { return false };
-        ["help", "-h", "--help", "-V", "--version"].contains(&arg)
-            || Cli::command().find_subcommand(arg).is_some()
+        ["help", "-h", "--help", "-V", "--version"].contains(&arg) || Command::has_subcommand(arg)
     };
     if args.get(1).is_some_and(|arg| !names_command(arg)) {
         args.insert(1, "run".into());

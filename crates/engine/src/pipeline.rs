@@ -8,7 +8,7 @@
 //! function.
 
 use crate::error::ModuleError;
-use crate::tuning::{CHUNK_BYTES, PARALLEL_BYTES};
+use crate::tuning::{CHECKING, COMPILING, Grain};
 use crate::workers::{ALONE, Workers};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ impl Pipeline<'_> {
             return Ok((module, again.map(Bodies::unchecked)));
         }
         let tally = Tally::new(bodies.len(), on_progress, self.time_limit);
-        let (workers, chunks) = self.share(bodies);
+        let (workers, chunks) = self.share(bodies, CHECKING);
         workers.each(
             chunks,
             |chunk| chunk.bytes,
@@ -97,7 +97,7 @@ impl Pipeline<'_> {
         let layout = tenure_code::layout(&module)?;
         let unit = CompileUnit { module: &module, layout: &layout, tunables: self.tunables };
         let tally = Tally::new(bodies.len(), on_progress, self.time_limit);
-        let (workers, chunks) = self.share(bodies);
+        let (workers, chunks) = self.share(bodies, COMPILING);
         let compiled = workers.each(
             chunks,
             |chunk| chunk.bytes,
@@ -128,10 +128,10 @@ impl Pipeline<'_> {
     }
 
     /// Cuts `bodies` in chunks that are worth another core's while, if they are, and says who does them.
-    fn share<'a>(&self, bodies: Vec<Body<'a>>) -> (&Workers, Vec<Chunk<'a>>) {
+    fn share<'a>(&self, bodies: Vec<Body<'a>>, grain: Grain) -> (&Workers, Vec<Chunk<'a>>) {
         let bytes = bodies.iter().map(Body::len).sum();
         match self.workers {
-            Some(workers) if bytes >= PARALLEL_BYTES => (workers, chunks(bodies)),
+            Some(workers) if bytes >= grain.parallel => (workers, chunks(bodies, grain.piece)),
             _ => (&ALONE, vec![Chunk { bytes, bodies }]),
         }
     }
@@ -185,11 +185,11 @@ struct Chunk<'a> {
     bodies: Vec<Body<'a>>,
 }
 
-fn chunks(bodies: Vec<Body<'_>>) -> Vec<Chunk<'_>> {
+fn chunks(bodies: Vec<Body<'_>>, most: usize) -> Vec<Chunk<'_>> {
     let mut chunks = Vec::new();
     let mut chunk = Chunk { bytes: 0, bodies: Vec::new() };
     for body in bodies {
-        if chunk.bytes > 0 && chunk.bytes + body.len() > CHUNK_BYTES {
+        if chunk.bytes > 0 && chunk.bytes + body.len() > most {
             chunks.push(std::mem::replace(&mut chunk, Chunk { bytes: 0, bodies: Vec::new() }));
         }
         chunk.bytes += body.len();

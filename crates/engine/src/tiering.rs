@@ -42,8 +42,8 @@ pub(crate) struct ModuleTiers {
     funcs: Box<[FuncTier]>,
     /// Loops whose activations asked for better code.
     loops: Mutex<HashMap<(FuncIdx, u32), Loop>>,
-    /// For who waits for another thread's first call.
-    first_calls: (Mutex<()>, Condvar),
+    /// How many threads wait for another's first call, and what they wait at.
+    first_calls: (Mutex<usize>, Condvar),
     /// How often a loop was reached, under a plan that counts.
     arrivals: AtomicU32,
     /// How often code was made.
@@ -106,7 +106,7 @@ impl ModuleTiers {
             bodies,
             funcs: (0..defined).map(|_| FuncTier::default()).collect(),
             loops: Mutex::default(),
-            first_calls: (Mutex::new(()), Condvar::new()),
+            first_calls: Default::default(),
             arrivals: AtomicU32::new(0),
             compilations: AtomicUsize::new(0),
             handed_over: Mutex::default(),
@@ -294,9 +294,11 @@ impl Tiers for ModuleTiers {
                 }
                 Err(stage::MAKING) => {
                     let (waiting, made) = &self.first_calls;
-                    let waiting = lock(waiting);
-                    let is_making = |(): &mut ()| tier.stage.load(Ordering::Acquire) == stage::MAKING;
-                    drop(made.wait_while(waiting, is_making).unwrap_or_else(PoisonError::into_inner));
+                    let mut waiting = lock(waiting);
+                    *waiting += 1;
+                    let is_making = |_: &mut usize| tier.stage.load(Ordering::Acquire) == stage::MAKING;
+                    let waited = made.wait_while(waiting, is_making);
+                    *waited.unwrap_or_else(PoisonError::into_inner) -= 1;
                 }
                 Err(_) => return Ok(module.code_of(func)),
             }
@@ -366,9 +368,11 @@ struct Making<'t> {
 impl Drop for Making<'_> {
     fn drop(&mut self) {
         let (waiting, made) = &self.tiers.first_calls;
-        let _waiting = lock(waiting);
+        let waiting = lock(waiting);
         self.tier.stage.store(self.reached, Ordering::Release);
-        made.notify_all();
+        if *waiting > 0 {
+            made.notify_all();
+        }
     }
 }
 

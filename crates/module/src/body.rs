@@ -103,7 +103,9 @@ impl<'a> Body<'a> {
         let (mut validator, code) = self.into_validator(allocations);
         validator.validate(&code)?;
         // Each target is a byte at least: few bodies have to be looked through.
-        if code.range().end - code.range().start > u64::from(MAX_BR_TABLE_TARGETS) {
+        if code.range().end - code.range().start > u64::from(MAX_BR_TABLE_TARGETS)
+            && may_have_large_br_table(code.as_bytes())
+        {
             check_br_tables(&code)?;
         }
         Ok(validator.into_allocations())
@@ -113,6 +115,17 @@ impl<'a> Body<'a> {
 /// Most targets of a `br_table` besides the default: more is refused by other engines too, and costs much to
 /// compile.
 pub const MAX_BR_TABLE_TARGETS: u32 = 65_520;
+
+/// Whether anything in `bytes` looks like a `br_table` with too many targets: sooner found out than by reading
+/// operators.
+fn may_have_large_br_table(bytes: &[u8]) -> bool {
+    const BR_TABLE: u8 = 0x0e;
+    let is_large = |rest: &[u8]| {
+        let count = BinaryReader::new(rest, 0).read_var_u32();
+        count.is_ok_and(|count| count > MAX_BR_TABLE_TARGETS)
+    };
+    bytes.iter().enumerate().any(|(at, &byte)| byte == BR_TABLE && is_large(&bytes[at + 1..]))
+}
 
 fn check_br_tables(code: &FunctionBody<'_>) -> Result<(), ValidateError> {
     let mut operators = code.get_operators_reader()?;

@@ -174,6 +174,8 @@ impl Run {
             Some(function) => self.invoke(&mut store, &module, instance, function),
             None => start(&mut store, &module, instance, &name),
         });
+        // The process ends: the system takes back what a store holds all at once.
+        std::mem::forget(store);
         match (ran, fuel) {
             (Err(error), Some(fuel)) if error.downcast_ref() == Some(&Trap::OutOfFuel) => {
                 Err(error.context(format!("the guest has used up its {fuel} units of fuel")))
