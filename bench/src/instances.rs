@@ -17,17 +17,17 @@ const MANY: u32 = 10_000;
 pub fn instances(program: &[u8]) -> Result<Sample> {
     let engine = Engine::new(&best_config())?;
     let mut sample = Sample::new();
-    sample.insert("empty module", made_and_dropped(&prepared(&engine, b"(module)")?)?);
+    sample.insert("empty module".into(), made_and_dropped(&prepared(&engine, b"(module)")?)?);
 
     let one_page = prepared(&engine, include_bytes!("../guests/one_page.wat"))?;
-    sample.insert("one page", made_and_dropped(&one_page)?);
-    sample.insert("one page, called", called_and_dropped(&one_page)?);
+    sample.insert("one page".into(), made_and_dropped(&one_page)?);
+    sample.insert("one page, called".into(), called_and_dropped(&one_page)?);
 
     let large = prepared(&engine, large_module().as_bytes())?;
-    sample.insert("64 pages, 1 MiB of data", made_and_dropped(&large)?);
-    sample.insert("64 pages, 1 MiB of data, called", called_and_dropped(&large)?);
+    sample.insert("64 pages, 1 MiB of data".into(), made_and_dropped(&large)?);
+    sample.insert("64 pages, 1 MiB of data, called".into(), called_and_dropped(&large)?);
 
-    sample.insert("sqlite3", made_and_dropped(&prepared(&engine, program)?)?);
+    sample.insert("sqlite3".into(), made_and_dropped(&prepared(&engine, program)?)?);
 
     Ok(sample)
 }
@@ -109,10 +109,10 @@ fn many_of(module: &[u8], [at_first, again, bytes]: [&'static str; 3]) -> Result
         for _ in 0..MANY {
             black_box(prepared.instantiate(&mut store)?);
         }
-        sample.insert(row, watch.stop().divided(MANY));
+        sample.insert(row.to_owned(), watch.stop().divided(MANY));
         if row == at_first {
             let each = (resident::bytes() - before) / f64::from(MANY);
-            sample.insert(bytes, Cost { cpu: each, wall: each });
+            sample.insert(bytes.to_owned(), Cost { cpu: each, wall: each });
         }
     }
     Ok(sample)

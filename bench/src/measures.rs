@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum as _;
 
 use crate::clock::Cost;
 
@@ -76,8 +77,12 @@ pub enum Work {
     Compile,
     /// Calls, traps, instantiation.
     Calls,
-    /// Instances of small and large modules, one and many.
+    /// Instances of small and large modules, one at a time.
     Instances,
+    /// Ten thousand instances with a page each.
+    Many,
+    /// The same, with data in the page.
+    ManyWithData,
     /// Compiles a program with the single-pass compiler on one core.
     Baseline,
     /// Makes a module of a program, as the engine does it unless told otherwise.
@@ -101,7 +106,7 @@ impl Work {
         match self {
             Self::Program | Self::Compile | Self::Calls => &[TenureOptimizing, Wasmtime, Wasmi],
             Self::Baseline => &[TenureBaseline, V8, Winch],
-            Self::Instances => &[Tenure, Wasmtime, Wasmi],
+            Self::Instances | Self::Many | Self::ManyWithData => &[Tenure, Wasmtime, Wasmi],
             Self::Load => &[Tenure, Wasmtime, WasmiLazy],
             Self::Steady => &[Tenure, TenureBaseline, TenureOptimizing],
             Self::Loop => &[Tenure, TenureBaseline, TenureOptimizing, Wasmtime, V8],
@@ -122,7 +127,7 @@ impl Work {
 
     /// As in arguments.
     pub fn name(self) -> String {
-        format!("{self:?}").to_lowercase()
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }
 
@@ -180,6 +185,9 @@ pub fn cases(folder: &Path, rounds: usize) -> Result<Vec<Case>> {
         folder: Some(folder.join("sqlite3")),
         rounds: 2 * rounds + 1,
     });
+    for work in [Work::Many, Work::ManyWithData] {
+        cases.push(Case { name: "instances".into(), work, folder: None, rounds: 2 * rounds + 1 });
+    }
     cases.push(Case { name: "loop".into(), work: Work::Loop, folder: None, rounds });
     Ok(cases)
 }
@@ -360,7 +368,9 @@ impl Group {
             (Work::Program, _) => Self::CompileAllCores,
             (Work::Compile, _) => Self::CompileOneCore,
             (Work::Calls, metric) => return (Self::Calls, metric.to_owned()),
-            (Work::Instances, metric) => return (Self::Instances, metric.to_owned()),
+            (Work::Instances | Work::Many | Work::ManyWithData, metric) => {
+                return (Self::Instances, metric.to_owned());
+            }
             (Work::Lengths, metric) => return (Self::Lengths, metric.to_owned()),
             (Work::Baseline, _) => Self::Baseline,
             (Work::Load, _) => Self::Load,
@@ -383,10 +393,9 @@ impl Group {
                 Comparison { mean: Some(0.3), ..wall(one(Tenure, &[Wasmtime], None)) },
                 one(Tenure, &EngineName::PEERS, None),
             ],
-            Self::Start => vec![
-                wall(one(Tenure, &EngineName::PEERS, Some(1.0))),
-                one(Tenure, &EngineName::PEERS, None),
-            ],
+            Self::Start => {
+                vec![wall(one(Tenure, &EngineName::PEERS, Some(1.0))), one(Tenure, &EngineName::PEERS, None)]
+            }
             Self::Load => {
                 vec![one(Tenure, &[WasmiLazy], Some(1.0)), one(Tenure, &[Wasmtime], Some(1.0 / 40.0))]
             }

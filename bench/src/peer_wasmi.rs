@@ -9,6 +9,7 @@ use wasmi_wasi::{WasiCtx, WasiCtxBuilder, ambient_authority};
 
 use crate::clock::{Cost, Stopwatch, repeat};
 use crate::measures::Sample;
+use crate::resident;
 use crate::sample::{MOST_RUNS, length, sample};
 
 struct Host {
@@ -94,7 +95,8 @@ pub fn calls(engine: &Engine, wat: &str) -> Result<Sample> {
 
     let mut sample = Sample::new();
     let empty = instance.get_typed_func::<(), ()>(&store, "empty")?;
-    sample.insert("typed call".into(),
+    sample.insert(
+        "typed call".into(),
         repeat(|n| {
             for _ in 0..n {
                 empty.call(&mut store, ())?;
@@ -103,7 +105,8 @@ pub fn calls(engine: &Engine, wat: &str) -> Result<Sample> {
         })?,
     );
     let add = instance.get_typed_func::<(i32, i32), i32>(&store, "add")?;
-    sample.insert("typed call, 2 arguments".into(),
+    sample.insert(
+        "typed call, 2 arguments".into(),
         repeat(|n| {
             for at in 0..n {
                 black_box(add.call(&mut store, (at as i32, 1))?);
@@ -112,7 +115,8 @@ pub fn calls(engine: &Engine, wat: &str) -> Result<Sample> {
         })?,
     );
     let add = instance.get_func(&store, "add").context("no export add")?;
-    sample.insert("untyped call".into(),
+    sample.insert(
+        "untyped call".into(),
         repeat(|n| {
             for at in 0..n {
                 let mut results = [Val::I32(0)];
@@ -125,7 +129,8 @@ pub fn calls(engine: &Engine, wat: &str) -> Result<Sample> {
     let empty = looped(&mut store, instance, "loop_empty")?;
     sample.insert("host call, 0 arguments".into(), looped(&mut store, instance, "loop_zero")?.without(empty));
     sample.insert("guest call".into(), looped(&mut store, instance, "loop_guest")?.without(empty));
-    sample.insert("host call, 3 arguments".into(), looped(&mut store, instance, "loop_three")?.without(empty));
+    sample
+        .insert("host call, 3 arguments".into(), looped(&mut store, instance, "loop_three")?.without(empty));
     sample.insert("trap at depth 1".into(), trap(&mut store, instance, 1)?);
     sample.insert("trap at depth 50".into(), trap(&mut store, instance, 50)?);
     let instantiate = repeat(|n| {
@@ -157,6 +162,39 @@ pub fn instances() -> Result<Sample> {
         ("empty module", made_and_dropped("(module)")?),
         ("one page", made_and_dropped(include_str!("../guests/one_page.wat"))?),
     ]))
+}
+
+/// Instances of a module with a bare page.
+pub fn many() -> Result<Sample> {
+    many_of(
+        include_str!("../guests/bare_page.wat"),
+        "10,000 live, creating one at first",
+        "10,000 live, bytes of one",
+    )
+}
+
+/// Instances of a module with a page and data.
+pub fn many_with_data() -> Result<Sample> {
+    many_of(
+        include_str!("../guests/one_page.wat"),
+        "10,000 live with data, creating one at first",
+        "10,000 live with data, bytes of one",
+    )
+}
+
+fn many_of(wat: &str, at_first: &'static str, bytes: &'static str) -> Result<Sample> {
+    let engine = Engine::default();
+    let linker: Linker<()> = Linker::new(&engine);
+    let module = Module::new(&engine, wat)?;
+    let before = resident::bytes();
+    let mut store = Store::new(&engine, ());
+    let watch = Stopwatch::start();
+    for _ in 0..10_000 {
+        black_box(linker.instantiate_and_start(&mut store, &module)?);
+    }
+    let cost = watch.stop().divided(10_000);
+    let each = (resident::bytes() - before) / 1e4;
+    Ok(sample([(at_first, cost), (bytes, Cost { cpu: each, wall: each })]))
 }
 
 fn looped(store: &mut Store<u64>, instance: Instance, export: &str) -> Result<Cost> {

@@ -59,7 +59,8 @@ impl Programs {
         Ok(Self {
             this,
             tenure: there(tenure, "cargo build --release -p tenure-cli"),
-            node: there(node, &format!("npm install --prefix bench --no-save node@{NODE}")).filter(|node| is_node(node)),
+            node: there(node, &format!("npm install --prefix bench --no-save node@{NODE}"))
+                .filter(|node| is_node(node)),
             scratch,
         })
     }

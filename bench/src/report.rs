@@ -102,7 +102,8 @@ fn table(page: &mut String, results: &Results, group: Group) {
     for row in rows {
         let _ = write!(page, "| {row}");
         for &engine in &engines {
-            let cell = results.get(group, row, engine).map_or("—".into(), |summary| cell(group, row, summary));
+            let cell =
+                results.get(group, row, engine).map_or("—".into(), |summary| cell(group, row, summary));
             let _ = write!(page, " | {cell}");
         }
         for (nth, comparison) in comparisons.iter().enumerate() {
@@ -112,10 +113,14 @@ fn table(page: &mut String, results: &Results, group: Group) {
         let _ = writeln!(page, " | {} |", to_reach(group, row, &comparisons));
     }
     page.push('\n');
-    for comparison in comparisons.iter().filter(|_| !matches!(group, Group::Build | Group::Calls | Group::Instances | Group::Loop)) {
+    for comparison in comparisons
+        .iter()
+        .filter(|_| !matches!(group, Group::Build | Group::Calls | Group::Instances | Group::Loop))
+    {
         let mean = |value| results.mean_ratio(group, comparison, value);
         let Some((median, min)) = mean(Summary::median).zip(mean(Summary::min)) else { continue };
-        let target = comparison.mean.map_or(String::new(), |target| format!("; to reach: ≤ {}", short(target)));
+        let target =
+            comparison.mean.map_or(String::new(), |target| format!("; to reach: ≤ {}", short(target)));
         let _ = writeln!(
             page,
             "- Geometric mean of {}: **{}** (of minima: {}{target}).",
@@ -140,13 +145,7 @@ fn to_reach(group: Group, row: &str, comparisons: &[Comparison]) -> String {
 }
 
 /// A ratio of medians, and that of minima; bold where both are more than `target`.
-fn ratio(
-    results: &Results,
-    group: Group,
-    row: &str,
-    comparison: &Comparison,
-    target: Option<f64>,
-) -> String {
+fn ratio(results: &Results, group: Group, row: &str, comparison: &Comparison, target: Option<f64>) -> String {
     let of = |value| results.ratio(group, row, comparison, value);
     let Some((median, min)) = of(Summary::median).zip(of(Summary::min)) else { return "—".into() };
     let text = format!("{} ({})", short(median), short(min));

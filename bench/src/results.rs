@@ -243,8 +243,7 @@ mod tests {
     #[test]
     fn of_several_peers_the_lowest_counts() {
         let mut results = Results::default();
-        for (engine, cost) in
-            [(EngineName::Tenure, 2.0), (EngineName::V8, 8.0), (EngineName::WasmiLazy, 4.0)]
+        for (engine, cost) in [(EngineName::Tenure, 2.0), (EngineName::V8, 8.0), (EngineName::WasmiLazy, 4.0)]
         {
             let key = Key { group: Group::Start, row: "a".into(), engine };
             results.add(key, &costs(&[cost]));

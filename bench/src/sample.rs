@@ -24,10 +24,6 @@ mod tenure_engine {
 mod tenure_instances {
     use tenure as engine;
     include!("instances.rs");
-
-    fn best_config() -> engine::Config {
-        engine::Config::new()
-    }
 }
 
 mod wasmtime_engine {
@@ -39,20 +35,6 @@ mod wasmtime_engine {
 mod wasmtime_instances {
     use wasmtime as engine;
     include!("instances.rs");
-
-    fn best_config() -> engine::Config {
-        let mut pool = engine::PoolingAllocationConfig::new();
-        pool.total_core_instances(2 * MANY)
-            .total_memories(2 * MANY)
-            .total_tables(2 * MANY)
-            .max_unused_warm_slots(2 * MANY)
-            .linear_memory_keep_resident(1 << 20)
-            .table_keep_resident(1 << 16)
-            .pagemap_scan(engine::Enabled::Auto);
-        let mut config = engine::Config::new();
-        config.allocation_strategy(pool);
-        config
-    }
 }
 
 use crate::peer_wasmi as wasmi_engine;
@@ -135,6 +117,8 @@ impl Request {
             Work::Instances => std::fs::read(wasm)
                 .map_err(tenure::Error::from)
                 .and_then(|wasm| tenure_instances::instances(&wasm)),
+            Work::Many => tenure_instances::many(),
+            Work::ManyWithData => tenure_instances::many_with_data(),
             Work::Loop => tenure_engine::one_loop(&config, LOOP),
             Work::Lengths => tenure_engine::lengths(&config, wasm),
             Work::Start | Work::Whole => bail!("that takes a process of its own"),
@@ -155,6 +139,8 @@ impl Request {
             Work::Instances => std::fs::read(wasm)
                 .map_err(wasmtime::Error::from)
                 .and_then(|wasm| wasmtime_instances::instances(&wasm)),
+            Work::Many => wasmtime_instances::many(),
+            Work::ManyWithData => wasmtime_instances::many_with_data(),
             Work::Loop => wasmtime_engine::one_loop(&config, LOOP),
             Work::Lengths => wasmtime_engine::lengths(&config, wasm),
             Work::Start | Work::Whole => bail!("that takes a process of its own"),
@@ -170,6 +156,8 @@ impl Request {
             Work::Compile | Work::Load => wasmi_engine::compile(&engine, wasm),
             Work::Calls => wasmi_engine::calls(&engine, CALLS),
             Work::Instances => wasmi_engine::instances(),
+            Work::Many => wasmi_engine::many(),
+            Work::ManyWithData => wasmi_engine::many_with_data(),
             Work::Lengths => wasmi_engine::lengths(&engine, wasm),
             _ => bail!("this is not measured of wasmi"),
         }
