@@ -45,6 +45,9 @@ impl Engine {
         let wasm_features = config.effective_features()?;
         let footprint = Footprint::of_this_process();
         let tunables = config.to_tunables(footprint);
+        if config.options().quarantine {
+            tenure_sys::quarantine::turn_on();
+        }
         if tunables.signals {
             tenure_runtime::call::install_fault_handler().map_err(EngineError::Signals)?;
         }

@@ -119,6 +119,11 @@ options! {
     /// How the memory of instances is kept for the next, and whether all stores together have limits. The default is
     /// [`InstanceAllocationStrategy::OnDemand`].
     allocation_strategy: InstanceAllocationStrategy, into = InstanceAllocationStrategy::OnDemand;
+    /// Whether memory that was freed is protected instead of used again, so that whoever still uses it faults: in the
+    /// whole process, from the first engine on that asks for it. For tests. Off by default; in builds with debug
+    /// assertions the environment variable `TENURE_QUARANTINE` turns it on.
+    #[doc(hidden)]
+    quarantine: bool = cfg!(debug_assertions) && std::env::var_os("TENURE_QUARANTINE").is_some();
     /// Stack that guest code may use in one call from the host, in bytes; what host functions in between use
     /// counts too. More is a trap. The default is 512 KiB.
     max_wasm_stack: usize = 512 << 10;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use tenure_abi::call_conv::ValClass;
 use tenure_abi::vm::{Budget, CodeSlot};
 use tenure_abi::{Builtin, Leaf};
-use tenure_sys::{CodePages, page_size};
+use tenure_sys::{CodePages, page_size, quarantine};
 use tenure_types::FuncType;
 
 /// Bytes of code an engine can hold, if the system lets it; halved until it does.
@@ -297,6 +297,13 @@ impl CodeSpace {
     /// Nobody runs or will run code there.
     pub(crate) unsafe fn give_code(&self, at: usize, len: usize) {
         let len = len.max(1).next_multiple_of(page_size());
+        if quarantine::is_on() {
+            // Whoever goes there faults.
+            let traps = tenure_stubs::TRAP.repeat(len / tenure_stubs::TRAP.len());
+            // SAFETY: the caller gives the room up.
+            let _ = unsafe { self.write_code(at, &traps) };
+            return;
+        }
         // SAFETY: whole pages that the caller gives up. Where the system refuses, the pages merely keep
         // their memory until they are written again.
         let _ = unsafe { self.pages.discard(at, len) };
@@ -311,6 +318,10 @@ impl CodeSpace {
 
     /// Takes back what [`CodeSpace::take_slots`] gave.
     pub(crate) fn give_slots(&self, at: usize, count: usize) {
+        if quarantine::is_on() {
+            // A call through one goes nowhere.
+            return (0..count).for_each(|index| self.set_slot(at, index, 0));
+        }
         self.free().data.give(at, count.max(1) * size_of::<CodeSlot>());
     }
 

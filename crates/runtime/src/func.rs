@@ -10,6 +10,7 @@ use std::hash::Hasher;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use tenure_abi::vm::{HostShim, VmCtxHeader, VmFuncRef, VmHostCtx, VmStore};
+use tenure_sys::quarantine;
 use tenure_types::{FuncIdx, FuncType, TypeId};
 
 /// A function of a store.
@@ -95,7 +96,7 @@ impl HostRecord {
 
     pub fn new(store: *mut VmStore, func: &HostFunc) -> Self {
         let env = Arc::as_ptr(&func.closure).cast::<c_void>().cast_mut();
-        let parts = Box::leak(Box::new(Parts {
+        let parts = quarantine::boxed(Parts {
             ctx: VmHostCtx { store, shim: func.shim, env },
             funcref: VmFuncRef {
                 slot: func.stubs.exit,
@@ -103,9 +104,10 @@ impl HostRecord {
                 type_id: func.type_id.0,
                 handle: VmFuncRef::NO_HANDLE,
             },
-        }));
-        parts.funcref.vmctx = (&raw mut parts.ctx).cast::<VmCtxHeader>();
-        Self { parts: NonNull::from(parts), _closure: func.closure.clone() }
+        });
+        // SAFETY: made just before, and nobody else's yet.
+        unsafe { (*parts.as_ptr()).funcref.vmctx = (&raw mut (*parts.as_ptr()).ctx).cast::<VmCtxHeader>() };
+        Self { parts, _closure: func.closure.clone() }
     }
 
     pub fn funcref(&self) -> NonNull<VmFuncRef> {
@@ -116,8 +118,8 @@ impl HostRecord {
 
 impl Drop for HostRecord {
     fn drop(&mut self) {
-        // SAFETY: made with `Box` in `new`, freed only here. The closure goes after, with its field.
-        drop(unsafe { Box::from_raw(self.parts.as_ptr()) });
+        // SAFETY: made in `new`, freed only here. The closure goes after, with its field.
+        unsafe { quarantine::unboxed(self.parts) };
     }
 }
 

@@ -17,7 +17,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use tenure_sys::{PageScan, Reservation};
+use tenure_sys::{PageScan, Reservation, quarantine};
 
 /// Up to this many bytes a memory is cleared by writing all of it: what asking for written pages costs.
 const CLEAR_BY_HAND: usize = 128 << 10;
@@ -243,6 +243,11 @@ impl MemoryPool {
     /// back to the system. `is_clean` when nothing was written to it.
     pub fn give(&self, mut slot: Slot, committed: usize, image: Option<&MemImage>, is_clean: bool) {
         self.live.fetch_sub(1, Ordering::Relaxed);
+        if quarantine::is_on() {
+            // Where it cannot be protected it goes.
+            let _ = quarantine::retire(slot.pages);
+            return;
+        }
         if slot.shape.committed > committed {
             // What it grew by faults again.
             if slot.pages.decommit(committed, slot.shape.committed - committed).is_err() {

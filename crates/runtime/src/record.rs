@@ -1,6 +1,7 @@
 //! Records that compiled code reads: at a fixed address, written through raw pointers only.
 
 use std::ptr::NonNull;
+use tenure_sys::quarantine;
 
 /// A record of a memory, table or global: in the context of the instance that defines it, or, for what the
 /// host made, in an allocation of its own.
@@ -13,7 +14,7 @@ pub(crate) struct Record<T: Copy> {
 impl<T: Copy> Record<T> {
     /// A record of its own.
     pub fn boxed(value: T) -> Self {
-        Self { at: NonNull::from(Box::leak(Box::new(value))), boxed: true }
+        Self { at: quarantine::boxed(value), boxed: true }
     }
 
     /// The record at `at`, which is written now.
@@ -55,8 +56,8 @@ impl<T: Copy> Record<T> {
 impl<T: Copy> Drop for Record<T> {
     fn drop(&mut self) {
         if self.boxed {
-            // SAFETY: `boxed` made it with `Box`, and only this value frees it.
-            drop(unsafe { Box::from_raw(self.at.as_ptr()) });
+            // SAFETY: `boxed` made it, and only this value frees it.
+            unsafe { quarantine::unboxed(self.at) };
         }
     }
 }

@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tenure_abi::ValRaw;
 use tenure_abi::vm::{VmFault, VmFuncRef, VmStore};
 use tenure_code::Tunables;
+use tenure_sys::quarantine;
 use tenure_types::{ExternIdx, FuncIdx, GlobalType, TypeId, TypeRegistry};
 
 /// What a store is told when it is made.
@@ -98,7 +99,7 @@ impl Store {
     /// An empty store.
     pub fn new(space: Arc<CodeSpace>, types: Arc<TypeRegistry>, config: StoreConfig) -> Self {
         let (code_start, code_end) = space.code_range();
-        let vm = Box::leak(Box::new(VmStore {
+        let vm = quarantine::boxed(VmStore {
             stack_limit: 0,
             last_exit_fp: 0,
             last_exit_sp: 0,
@@ -114,10 +115,10 @@ impl Store {
             code_start,
             code_end,
             fault: VmFault::default(),
-        }));
+        });
         Self {
             id: StoreId::next(),
-            vm: NonNull::from(vm),
+            vm,
             space,
             types,
             epoch: config.epoch.clone(),
@@ -573,8 +574,8 @@ impl Drop for Store {
         self.mems = Arena::default();
         self.globals = Arena::default();
         self.instances = Arena::default();
-        // SAFETY: made with `Box` in `new`; no call is active, so nothing runs that could use it.
-        drop(unsafe { Box::from_raw(self.vm.as_ptr()) });
+        // SAFETY: made in `new`; no call is active, so nothing runs that could use it.
+        drop(unsafe { quarantine::unboxed(self.vm) });
         panics.resume();
     }
 }

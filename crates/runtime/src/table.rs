@@ -10,6 +10,7 @@ use std::fmt;
 use std::io;
 use std::ptr::NonNull;
 use tenure_abi::vm::VmTable;
+use tenure_sys::quarantine;
 use tenure_types::TableType;
 
 /// A table. Elements are raw references: for functions the address of a
@@ -209,7 +210,7 @@ impl Elements {
         // One element more than asked for, so that the room is never empty.
         let layout = Self::layout(capacity.checked_add(1)?, size)?;
         // SAFETY: the layout is not empty.
-        let base = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) })?;
+        let base = unsafe { quarantine::alloc_zeroed(layout)? };
         Some(Self { base, capacity, size })
     }
 
@@ -255,6 +256,6 @@ impl Drop for Elements {
     fn drop(&mut self) {
         let layout = Self::layout(self.capacity + 1, self.size).expect("the layout was made before");
         // SAFETY: allocated with this layout in `new`.
-        unsafe { std::alloc::dealloc(self.base.as_ptr(), layout) };
+        unsafe { quarantine::dealloc(self.base, layout) };
     }
 }

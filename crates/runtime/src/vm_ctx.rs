@@ -5,6 +5,7 @@ use std::ptr::NonNull;
 use tenure_abi::ValRaw;
 use tenure_abi::ctx::{CtxLayout, Place};
 use tenure_abi::vm::{VmCtxHeader, VmFuncRef, VmGlobal, VmImport, VmMem, VmTable};
+use tenure_sys::quarantine;
 use tenure_types::{FuncIdx, GlobalIdx, MemIdx, TableIdx};
 
 /// One instance's context: allocated here, freed when this goes. Compiled code and the runtime use it
@@ -20,8 +21,9 @@ impl VmCtx {
         let size = Layout::from_size_align(layout.size().max(size_of::<VmCtxHeader>()), CtxLayout::ALIGN);
         let size = size.expect("a context has less than 2 GiB");
         // SAFETY: the size is at least the header's.
-        let block = unsafe { std::alloc::alloc_zeroed(size) };
-        let Some(block) = NonNull::new(block) else { std::alloc::handle_alloc_error(size) };
+        let Some(block) = (unsafe { quarantine::alloc_zeroed(size) }) else {
+            std::alloc::handle_alloc_error(size)
+        };
         // SAFETY: the block is large enough and 16-aligned.
         unsafe { block.cast::<VmCtxHeader>().write(header) };
         Self { block, layout: size }
@@ -33,8 +35,9 @@ impl VmCtx {
     /// No other thread writes to `self`, which was laid out by `layout`.
     pub unsafe fn copy(&self, layout: &CtxLayout, header: VmCtxHeader) -> Self {
         // SAFETY: the size is at least the header's.
-        let block = unsafe { std::alloc::alloc(self.layout) };
-        let Some(block) = NonNull::new(block) else { std::alloc::handle_alloc_error(self.layout) };
+        let Some(block) = (unsafe { quarantine::alloc(self.layout) }) else {
+            std::alloc::handle_alloc_error(self.layout)
+        };
         // SAFETY: both blocks have this layout, and the new one is apart from every other; nobody writes to `self`.
         unsafe { block.copy_from_nonoverlapping(self.block, self.layout.size()) };
         // SAFETY: the block is large enough and 16-aligned.
@@ -134,6 +137,6 @@ impl VmCtx {
 impl Drop for VmCtx {
     fn drop(&mut self) {
         // SAFETY: allocated with this layout in `new`.
-        unsafe { std::alloc::dealloc(self.block.as_ptr(), self.layout) };
+        unsafe { quarantine::dealloc(self.block, self.layout) };
     }
 }

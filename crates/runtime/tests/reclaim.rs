@@ -73,6 +73,9 @@ fn tunables() -> Tunables {
 
 impl Engine {
     fn new() -> Self {
+        if std::env::var_os("TENURE_QUARANTINE").is_some() {
+            tenure_sys::quarantine::turn_on();
+        }
         let space = CodeSpace::new().unwrap();
         let types = Arc::new(TypeRegistry::default());
         let (module, failing) = (load(&space, &types, MODULE), load(&space, &types, FAILING));

@@ -13,6 +13,9 @@ const SAVED: [Gpr; 5] = [Gpr::RBX, Gpr::R12, Gpr::R13, Gpr::R14, Gpr::R15];
 /// Free in every convention here: neither argument nor result.
 const SCRATCH: Gpr = Gpr::R11;
 
+/// An instruction that faults wherever it is executed, and that no compiler or stub of ours uses: for code that went.
+pub const TRAP: [u8; 2] = [0x0f, 0x0b];
+
 /// The entry stub for functions of type `ty`:
 /// `extern "C" fn(store: *mut VmStore, vmctx, code: *const u8, values: *mut ValRaw) -> u32`.
 ///

@@ -4,6 +4,7 @@
 //! cpu           cores, features, the stack pointer, the instruction cache
 //! mapping       address space: reserved, committed, given back; copy-on-write images
 //! page_scan     which pages were written
+//! quarantine    freed memory that is protected instead of used again, for tests
 //! code_pages    pages that are written in one place and executed in another
 //! stack         where the calling thread's stack begins and ends
 //! signals       faults: whose they are, and where execution goes on
@@ -22,6 +23,7 @@ pub mod code_pages;
 pub mod cpu;
 pub mod mapping;
 pub mod page_scan;
+pub mod quarantine;
 pub mod signals;
 pub mod stack;
 

@@ -89,7 +89,7 @@ struct Case {
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     // Stores of one engine, so that nothing but the store tells their handles apart.
-    let engine = Engine::default();
+    let engine = crate::engine();
     let (mut store, mut other) = (Store::new(&engine, ()), Store::new(&engine, ()));
     cases.push(Case {
         name: "foreign",
@@ -339,7 +339,7 @@ fn a_reference_with_an_owner_is_refused_by_other_stores() {
 
 #[test]
 fn what_was_released_works_until_it_is_reclaimed() {
-    let mut store = Store::<()>::default();
+    let mut store = crate::empty_store();
     let handles = Handles::new(&mut store);
     handles.release(&mut store);
     handles.check(&mut store);
@@ -357,7 +357,7 @@ fn what_was_released_works_until_it_is_reclaimed() {
 
 #[test]
 fn linkers_and_ready_instances_with_handles_are_of_one_store() {
-    let engine = Engine::default();
+    let engine = crate::engine();
     let (mut store, mut other) = (Store::new(&engine, ()), Store::new(&engine, ()));
     let own = Handles::new(&mut store);
     let mut linker = Linker::new(&engine);
@@ -381,7 +381,7 @@ fn linkers_and_ready_instances_with_handles_are_of_one_store() {
 
 #[test]
 fn a_handle_of_a_store_that_is_gone_is_foreign_everywhere() {
-    let engine = Engine::default();
+    let engine = crate::engine();
     let (mut store, mut other) = (Store::new(&engine, ()), Store::new(&engine, ()));
     let (own, foreign) = (Handles::new(&mut store), Handles::new(&mut other));
     drop(other);
@@ -396,7 +396,7 @@ fn a_handle_of_a_store_that_is_gone_is_foreign_everywhere() {
 
 #[test]
 fn memories_made_by_the_host_are_told_apart_too() {
-    let engine = Engine::default();
+    let engine = crate::engine();
     let (mut one, mut two) = (Store::new(&engine, ()), Store::new(&engine, ()));
     let ty = MemoryType::new(1, None);
     let (a, b) = (Memory::new(&mut one, ty.clone()).unwrap(), Memory::new(&mut two, ty).unwrap());

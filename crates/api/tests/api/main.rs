@@ -28,8 +28,12 @@ fn engines() -> Vec<(&'static str, Engine)> {
     vec![("guard pages", with(true)), ("explicit checks", with(false))]
 }
 
+fn engine() -> Engine {
+    Engine::default()
+}
+
 fn empty_store() -> Store<()> {
-    Store::default()
+    Store::new(&engine(), ())
 }
 
 /// An instance of a module without imports.

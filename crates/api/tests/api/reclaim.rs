@@ -4,7 +4,7 @@ use crate::{empty_store, instantiate, panic_of};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tenure::{
-    AsContext, AsContextMut, Caller, Engine, Extern, ExternRef, Func, Global, GlobalType, Instance, Linker,
+    AsContext, AsContextMut, Caller, Extern, ExternRef, Func, Global, GlobalType, Instance, Linker,
     Memory, MemoryType, Module, Mutability, OwnedRooted, Ref, RefType, RootScope, Rooted, Store, Table,
     TableType, Val, ValType,
 };
@@ -325,7 +325,7 @@ fn inside_a_call_releases_are_recorded_and_nothing_goes() {
 
 #[test]
 fn an_instance_may_be_released_while_it_runs() {
-    let engine = Engine::default();
+    let engine = crate::engine();
     let mut store = Store::new(&engine, None::<Instance>);
     let wat = r#"(module (import "" "" (func $f)) (memory 1)
         (func (export "run") (result i32)

@@ -160,7 +160,7 @@ fn a_reset_instance_is_as_new_again_and_again() {
 
 #[test]
 fn a_reset_runs_the_start_function_and_applies_segments_again() {
-    let engine = Engine::default();
+    let engine = crate::engine();
     let mut store = Store::new(&engine, ());
     let runs = Arc::new(AtomicUsize::new(0));
     let counter = runs.clone();
@@ -244,7 +244,7 @@ fn who_imports_a_memory_sees_its_reset_unless_it_relies_on_its_growth() {
 
 /// A call inside which `action` is done with the instance that calls.
 fn inside_a_call(action: impl Fn(Caller<'_, Option<Instance>>, Instance) + Send + Sync + 'static) {
-    let engine = Engine::default();
+    let engine = crate::engine();
     let mut store = Store::new(&engine, None);
     let func = Func::wrap(&mut store, move |caller: Caller<'_, Option<Instance>>| {
         let instance = caller.data().unwrap();
@@ -325,7 +325,7 @@ fn instances_of_a_snapshot_start_as_it_was_and_go_their_own_ways() {
 
 #[test]
 fn a_snapshot_outlives_its_store_and_its_module() {
-    let engine = Engine::default();
+    let engine = crate::engine();
     let (module, snapshot) = changed(&engine);
     drop(module);
     let copy = snapshot.clone();
@@ -339,7 +339,7 @@ fn a_snapshot_outlives_its_store_and_its_module() {
 
 #[test]
 fn linkers_and_ready_instances_take_snapshots() {
-    let engine = Engine::default();
+    let engine = crate::engine();
     let (module, snapshot) = changed(&engine);
     let mut store = Store::new(&engine, ());
     let [_, base] = imports(&mut store, 0);
@@ -363,7 +363,7 @@ fn linkers_and_ready_instances_take_snapshots() {
 
 #[test]
 fn what_other_instances_cannot_have_is_named() {
-    let engine = Engine::default();
+    let engine = crate::engine();
     let mut store = Store::new(&engine, ());
     let error = |store: &mut Store<()>, instance: Instance| instance.snapshot(store).unwrap_err().to_string();
 
@@ -419,9 +419,9 @@ fn what_other_instances_cannot_have_is_named() {
 
 #[test]
 fn what_does_not_fit_makes_no_instance() {
-    let engine = Engine::default();
+    let engine = crate::engine();
     let (_, snapshot) = changed(&engine);
-    let mut foreign = Store::<()>::default();
+    let mut foreign = crate::empty_store();
     let error = snapshot.instantiate(&mut foreign, &[]).unwrap_err().to_string();
     assert_eq!(error, "the module and the store are of different engines");
 
@@ -464,7 +464,7 @@ fn bytes_of_a_snapshot_come_back_in_any_engine() {
 
 /// A small module, and the bytes of a snapshot of an instance.
 fn small() -> (Module, Vec<u8>) {
-    let mut store = Store::<()>::default();
+    let mut store = crate::empty_store();
     let instance = instantiate(
         &mut store,
         r#"(module (memory 1 3) (data (i32.const 4000) "abcdefghijklmnopqrstuvwxyz") (data $d "p")
@@ -536,7 +536,7 @@ fn forged_bytes_are_an_error_or_a_state_like_any_other() {
 
 #[test]
 fn a_reset_of_a_stale_instance_is_an_error() {
-    let mut store = Store::<()>::default();
+    let mut store = crate::empty_store();
     let instance = instantiate(&mut store, "(module)");
     store.release(instance).unwrap();
     store.reclaim();
