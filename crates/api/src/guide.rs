@@ -17,4 +17,6 @@ pages! {
     interruption = "../../../docs/guide/interruption.md";
     instances = "../../../docs/guide/instances.md";
     tiers = "../../../docs/guide/tiers.md";
+    giving_back = "../../../docs/guide/giving-back.md";
+    snapshots = "../../../docs/guide/snapshots.md";
 }

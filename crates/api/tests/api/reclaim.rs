@@ -4,9 +4,9 @@ use crate::{empty_store, instantiate, panic_of};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tenure::{
-    AsContext, AsContextMut, Caller, Extern, ExternRef, Func, Global, GlobalType, Instance, Linker,
-    Memory, MemoryType, Module, Mutability, OwnedRooted, Ref, RefType, RootScope, Rooted, Store, Table,
-    TableType, Val, ValType,
+    AsContext, AsContextMut, Caller, Extern, ExternRef, Func, Global, GlobalType, Instance, Linker, Memory,
+    MemoryType, Module, Mutability, OwnedRooted, Ref, RefType, RootScope, Rooted, Store, Table, TableType,
+    Val, ValType,
 };
 
 /// Counts how often it was dropped.
