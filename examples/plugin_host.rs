@@ -9,7 +9,8 @@
 
 use std::fs;
 use tenure::{
-    Caller, Engine, Instance, Linker, Module, Ref, RefType, Result, Store, Table, TableType, TypedFunc,
+    Caller, Config, Engine, Instance, Linker, Module, Ref, RefType, Result, Store, Strategy, Table,
+    TableType, TypedFunc,
 };
 
 const PLUGIN: &str = r#"(module
@@ -53,7 +54,8 @@ impl Plugin {
 
 fn main() -> Result<()> {
     let cycles: u64 = std::env::args().nth(1).map_or(Ok(20_000), |text| text.parse())?;
-    let engine = Engine::default();
+    // All code is made ahead: what a compiler needs in the background, once, is not taken for a leak then.
+    let engine = Engine::new(Config::new().strategy(Strategy::Optimizing))?;
     let module = Module::new(&engine, PLUGIN)?;
     let mut store = Store::new(&engine, 0);
     let mut linker = Linker::new(&engine);

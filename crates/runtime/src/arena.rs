@@ -11,6 +11,8 @@ pub(crate) struct Arena<T> {
     live: usize,
     /// Marks of this number are of the trace that runs now; older ones mean nothing.
     trace: u32,
+    /// How many values it has marked.
+    marked: usize,
 }
 
 struct Slot<T> {
@@ -22,7 +24,7 @@ struct Slot<T> {
 
 impl<T> Default for Arena<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), live: 0, trace: 0 }
+        Self { slots: Vec::new(), free: Vec::new(), live: 0, trace: 0, marked: 0 }
     }
 }
 
@@ -155,12 +157,22 @@ impl<T> Arena<T> {
             self.trace = 0;
         }
         self.trace += 1;
+        self.marked = 0;
     }
 
     /// Marks the value; true when it was not marked before.
     pub fn mark(&mut self, addr: Addr<T>) -> bool {
         let trace = self.trace;
-        self.slot_mut(addr).is_some_and(|slot| std::mem::replace(&mut slot.marked, trace) != trace)
+        let is_new = self
+            .slot_mut(addr)
+            .is_some_and(|slot| slot.value.is_some() && std::mem::replace(&mut slot.marked, trace) != trace);
+        self.marked += usize::from(is_new);
+        is_new
+    }
+
+    /// Whether all values are marked: after a trace, and before anything is taken in or out.
+    pub fn all_marked(&self) -> bool {
+        self.marked == self.live
     }
 
     /// Whether the value is marked.
@@ -214,8 +226,9 @@ mod tests {
         assert!(arena.mark(a) && !arena.mark(a) && arena.mark(b));
         arena.trace = u32::MAX;
         arena.unmark_all();
-        assert!(arena.mark(b));
+        assert!(arena.mark(b) && !arena.all_marked());
         assert_eq!(arena.unmarked(), [a]);
+        assert!(arena.mark(a) && arena.all_marked());
     }
 
     #[test]

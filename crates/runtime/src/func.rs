@@ -159,7 +159,7 @@ impl Holder for FuncInst {
         match owner {
             FuncOwner::Instance(instance, _) => work.instances.push(*instance),
             // Handles in a closure hold nothing: they are indices.
-            FuncOwner::Host { _record: _ } => {}
+            FuncOwner::Host { _record: _ } => work.host_funcs += 1,
         }
     }
 }

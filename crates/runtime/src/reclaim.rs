@@ -185,10 +185,10 @@ impl Store {
             return None;
         }
         self.released = 0;
-        self.trace();
+        let host_funcs = self.trace();
         self.move_records_out();
-        let mut dead = self.take_unreached();
-        self.held -= dead.weight();
+        let mut dead = self.take_unreached(host_funcs);
+        self.held -= dead.weight;
         dead.mems.iter_mut().for_each(|mem| mem.settle(self.entries));
         self.forget_reclaimed_links();
         self.lived = self.instances.len() + self.funcs.len() + self.externs.len();
@@ -235,6 +235,8 @@ pub(crate) struct Work {
     funcrefs: Vec<usize>,
     /// Numbers of host values.
     externs: Vec<u32>,
+    /// How many host functions were reached.
+    pub host_funcs: usize,
 }
 
 impl Work {
@@ -265,7 +267,8 @@ impl Holder for Roots {
 
 /// Tracing.
 impl Store {
-    fn trace(&mut self) {
+    /// Marks what is reached; how many host functions are.
+    fn trace(&mut self) -> usize {
         self.instances.unmark_all();
         self.funcs.unmark_all();
         self.mems.unmark_all();
@@ -300,6 +303,7 @@ impl Store {
             }
         }
         work.externs.into_iter().for_each(|number| self.externs.mark(number));
+        work.host_funcs
     }
 
     /// Adds the function of a funcref.
@@ -310,7 +314,10 @@ impl Store {
         let (handle, vmctx) = unsafe { ((*funcref).handle, (*funcref).vmctx) };
         if handle == VmFuncRef::NO_HANDLE {
             // SAFETY: only instances' functions come without a handle; their context is as alive as they.
-            work.instances.push(InstAddr::from_bits(unsafe { (*vmctx).instance }));
+            let instance = InstAddr::from_bits(unsafe { (*vmctx).instance });
+            if !self.instances.is_marked(instance) {
+                work.instances.push(instance);
+            }
         } else {
             work.funcs.extend(self.funcs.addr_of_slot(handle));
         }
@@ -333,6 +340,9 @@ impl Store {
     /// Moves the records of memories, tables and globals that outlive their instance out of its context, and
     /// tells the instances that import them.
     fn move_records_out(&mut self) {
+        if self.instances.all_marked() {
+            return;
+        }
         let dying = |instances: &Arena<ModuleInst>, home: Option<InstAddr>| {
             home.is_some_and(|home| !instances.is_marked(home))
         };
@@ -387,35 +397,44 @@ impl Store {
         }
     }
 
-    /// Takes out of the lists what the trace did not reach.
-    fn take_unreached(&mut self) -> Dead {
+    /// Takes out of the lists what the trace did not reach, which found `host_funcs` host functions.
+    fn take_unreached(&mut self, host_funcs: usize) -> Dead {
         // An instance's functions go with it, and no sooner: their handles are good as long as it is.
         let instances = &self.instances;
+        let none_gone = instances.all_marked() && host_funcs == self.held.host_functions;
         let gone: Vec<FuncAddr> = self
             .funcs
             .addrs()
+            .take_while(|_| !none_gone)
             .filter(|&addr| match &self.funcs.get(addr).expect(LISTED).owner {
                 FuncOwner::Instance(instance, _) => !instances.is_marked(*instance),
                 FuncOwner::Host { .. } => !self.funcs.is_marked(addr),
             })
             .collect();
-        Dead {
+        let mut dead = Dead {
+            weight: Weight::default(),
             funcs: gone.into_iter().filter_map(|addr| self.funcs.remove(addr)).collect(),
             externs: self.externs.sweep(),
             tables: take(&mut self.tables),
             mems: take(&mut self.mems),
             globals: take(&mut self.globals),
             instances: take(&mut self.instances),
-        }
+        };
+        dead.weight = dead.weigh();
+        dead
     }
 }
 
 fn take<T>(list: &mut Arena<T>) -> Vec<T> {
+    if list.all_marked() {
+        return Vec::new();
+    }
     list.unmarked().into_iter().filter_map(|addr| list.remove(addr)).collect()
 }
 
 /// What was taken out, whole until it is buried.
 pub(crate) struct Dead {
+    weight: Weight,
     funcs: Vec<FuncInst>,
     externs: Vec<HostValue>,
     tables: Vec<TableInst>,
@@ -425,7 +444,7 @@ pub(crate) struct Dead {
 }
 
 impl Dead {
-    fn weight(&self) -> Weight {
+    fn weigh(&self) -> Weight {
         let mems = self.mems.iter().map(MemInst::weight);
         let tables = self.tables.iter().map(TableInst::weight);
         let instances = self.instances.iter().map(ModuleInst::weight);
@@ -440,7 +459,7 @@ impl Dead {
             tables: self.tables.len(),
             globals: self.globals.len(),
             host_references: self.externs.len(),
-            bytes: self.weight().bytes() + self.externs.iter().map(Externs::weight).sum::<usize>(),
+            bytes: self.weight.bytes() + self.externs.iter().map(Externs::weight).sum::<usize>(),
         }
     }
 
@@ -449,7 +468,7 @@ impl Dead {
     /// # Panics
     /// When one of those does: with its payload, after all the others were dropped.
     pub fn bury(self) {
-        let Self { funcs, externs, tables, mems, globals, instances } = self;
+        let Self { weight: _, funcs, externs, tables, mems, globals, instances } = self;
         let mut panics = Panics::default();
         panics.bury(funcs);
         panics.bury(externs);
