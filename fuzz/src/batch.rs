@@ -1,7 +1,7 @@
 //! Cases in a process of their own: a line before each, so that the parent knows which one ended the process, and one
 //! after it.
 
-use crate::case::{Choice, Engines, Verdict, Width, judge};
+use crate::case::{Choice, Engines, Verdict, judge};
 use crate::moves::{self, Moves};
 use crate::profile::Profile;
 use std::fmt;
@@ -19,14 +19,13 @@ pub enum Report {
     Moved(Moves),
 }
 
-/// Runs `count` seeds from `start` on, with or without witnesses, reporting on standard output.
+/// Runs `count` seeds from `start` on with the engines of `choice`, reporting on standard output.
 ///
 /// # Errors
 /// When nobody listens any more.
-pub fn run(profile: &Profile, start: u64, count: u64, witnesses: bool) -> std::io::Result<()> {
+pub fn run(profile: &Profile, start: u64, count: u64, choice: Choice) -> std::io::Result<()> {
     moves::listen();
     let engines = Engines::new();
-    let choice = Choice { width: Width::OneATier, witnesses };
     let mut out = std::io::stdout().lock();
     let mut told = Moves::default();
     for seed in start..start + count {

@@ -1,7 +1,7 @@
 //! Many cases: batches in processes, a process that dies or hangs charged to the case it was in.
 
 use crate::batch::Report;
-use crate::case::Verdict;
+use crate::case::{Choice, Verdict, Width};
 use crate::moves::Moves;
 use crate::profile::Profile;
 use crate::worker::{Event, Worker};
@@ -27,6 +27,8 @@ pub struct Plan {
     pub seeds: u64,
     /// How many processes at a time.
     pub jobs: usize,
+    /// Which of our configurations run each case.
+    pub width: Width,
     /// Whether to tell of cases in which only a witness differs.
     pub witnesses: bool,
 }
@@ -77,7 +79,7 @@ pub fn run(plan: &Plan) -> io::Result<u64> {
                 let next = campaign.lock().unwrap_or_else(PoisonError::into_inner).queue.pop_front();
                 let Some((at, start, count)) = next else { return Ok(()) };
                 let (profile, bar) = (plan.profiles[at], &bar_of[at]);
-                batch(profile, start, count, &mut |seed, told| {
+                batch(profile, start, count, plan.width, &mut |seed, told| {
                     let mut campaign = campaign.lock().unwrap_or_else(PoisonError::into_inner);
                     let verdict = match told {
                         Told::Ended(verdict) => verdict,
@@ -127,14 +129,17 @@ enum Told {
 type Tell<'a> = &'a mut dyn FnMut(u64, Told);
 
 /// Runs `count` seeds from `start` on, in as many processes as it takes.
-fn batch(profile: &Profile, start: u64, count: u64, tell: Tell<'_>) -> io::Result<()> {
+fn batch(profile: &Profile, start: u64, count: u64, width: Width, tell: Tell<'_>) -> io::Result<()> {
     let end = start + count;
     let mut next = start;
     while next < end {
-        let Some((seed, text)) = process(profile, next..end, true, tell)? else { return Ok(()) };
+        let Some((seed, text)) = process(profile, next..end, Choice { width, witnesses: true }, tell)? else {
+            return Ok(());
+        };
         // Who was it?
         let mut verdict = None;
-        let again = process(profile, seed..seed + 1, false, &mut |_, told| {
+        let alone = Choice { width, witnesses: false };
+        let again = process(profile, seed..seed + 1, alone, &mut |_, told| {
             if let Told::Ended(of) = told {
                 verdict = of;
             }
@@ -154,12 +159,15 @@ fn batch(profile: &Profile, start: u64, count: u64, tell: Tell<'_>) -> io::Resul
 fn process(
     profile: &Profile,
     seeds: Range<u64>,
-    witnesses: bool,
+    choice: Choice,
     tell: Tell<'_>,
 ) -> io::Result<Option<(u64, String)>> {
     let (start, count) = (seeds.start.to_string(), (seeds.end - seeds.start).to_string());
     let mut arguments = vec!["batch", "--profile", profile.name, "--start", &start, "--count", &count];
-    if !witnesses {
+    if choice.width == Width::One {
+        arguments.push("--narrow");
+    }
+    if !choice.witnesses {
         arguments.push("--no-witnesses");
     }
     let mut worker = Worker::start(&arguments, PATIENCE)?;

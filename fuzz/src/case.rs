@@ -51,8 +51,10 @@ pub struct Choice {
 }
 
 /// Which of our configurations run a case.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Width {
+    /// One of one tier, which the seed chooses: mostly a tiered one, which runs the code of all.
+    One,
     /// One of each tier, which the seed chooses.
     OneATier,
     /// All that can.
@@ -74,22 +76,33 @@ fn ours(seed: u64, nans: Nans, width: Width) -> Vec<&'static Row> {
     })
 }
 
-/// Our configurations that count fuel: in one case of three, for they are as many as those that do not.
+/// Our configurations that count fuel: not in every case, for they are as many as those that do not.
 fn counting(seed: u64, width: Width) -> Vec<&'static Row> {
-    if width == Width::OneATier && Rng::new(seed, "counting").chance(67) {
+    let chance = match width {
+        Width::One => 10,
+        Width::OneATier => 33,
+        Width::All => 100,
+    };
+    if !Rng::new(seed, "counting").chance(chance) {
         return Vec::new();
     }
-    choose(seed, width, |row, tier| row.side == Side::Counting(tier))
+    // There is nothing to compare one with.
+    choose(seed, width.max(Width::OneATier), |row, tier| row.side == Side::Counting(tier))
 }
 
 fn choose(seed: u64, width: Width, is_fit: impl Fn(&Row, Tier) -> bool) -> Vec<&'static Row> {
     let mut rng = Rng::new(seed, "engines");
     let mut chosen = Vec::new();
-    for &tier in TIERS {
+    let tiers = match width {
+        Width::One if rng.chance(70) => &[Tier::Tiered],
+        Width::One => std::slice::from_ref(rng.pick(TIERS)),
+        Width::OneATier | Width::All => TIERS,
+    };
+    for &tier in tiers {
         let is_fit = |row: &&Row| is_fit(row, tier);
         let rows: Vec<_> = ENGINES.iter().filter(is_fit).collect();
         match width {
-            Width::OneATier => chosen.push(*rng.pick(&rows)),
+            Width::One | Width::OneATier => chosen.push(*rng.pick(&rows)),
             Width::All => chosen.extend(rows),
         }
     }

@@ -24,6 +24,7 @@ mod stats;
 mod value;
 mod worker;
 
+use case::{Choice, Width};
 use clap::{Parser, Subcommand};
 use profile::{PROFILES, Profile};
 use std::path::PathBuf;
@@ -52,6 +53,9 @@ enum Command {
         /// How many processes at a time.
         #[arg(long, default_value_t = 1)]
         jobs: usize,
+        /// Run one configuration of Tenure a case, not one of each tier: more modules in the same time.
+        #[arg(long)]
+        narrow: bool,
         /// Tell of every case in which only a witness differs.
         #[arg(long)]
         witnesses: bool,
@@ -106,6 +110,8 @@ enum Command {
         #[arg(long)]
         count: u64,
         #[arg(long)]
+        narrow: bool,
+        #[arg(long)]
         no_witnesses: bool,
     },
 }
@@ -114,14 +120,19 @@ fn profile(name: &str) -> Result<&'static Profile, String> {
     profile::find(name).ok_or_else(|| format!("there is no profile `{name}`; `rig profiles` lists them"))
 }
 
+fn width(is_narrow: bool) -> Width {
+    if is_narrow { Width::One } else { Width::OneATier }
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
-        Command::Run { profile: name, seeds, start, jobs, witnesses } => {
+        Command::Run { profile: name, seeds, start, jobs, narrow, witnesses } => {
             let profiles = match name.as_str() {
                 "all" => PROFILES.iter().collect(),
                 name => vec![profile(name).map_err(anyhow::Error::msg)?],
             };
-            let finds = campaign::run(&campaign::Plan { profiles, start, seeds, jobs, witnesses })?;
+            let width = width(narrow);
+            let finds = campaign::run(&campaign::Plan { profiles, start, seeds, jobs, width, witnesses })?;
             return Ok(if finds == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Replay { profile, seed, save, shrink, attempts } => {
@@ -135,8 +146,8 @@ fn main() -> anyhow::Result<ExitCode> {
             PROFILES.iter().for_each(|profile| println!("{:11} {}", profile.name, profile.about));
         }
         Command::Check { profile, seed, file } => replay::check(profile, seed, &file)?,
-        Command::Batch { profile, start, count, no_witnesses } => {
-            batch::run(profile, start, count, !no_witnesses)?;
+        Command::Batch { profile, start, count, narrow, no_witnesses } => {
+            batch::run(profile, start, count, Choice { width: width(narrow), witnesses: !no_witnesses })?;
         }
     }
     Ok(ExitCode::SUCCESS)
