@@ -172,6 +172,18 @@ engines! {
             config.baseline_machine(tenure::BaselineMachine::FewRegisters);
             config.consume_fuel(true).cranelift_nan_canonicalization(true);
         });
+    "optimizing, epochs" (Ours(Tier::Optimizing)) CanonicalNans Exact ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Optimizing);
+        config.epoch_interruption(true).cranelift_nan_canonicalization(true);
+    });
+    "baseline, epochs, few registers" (Ours(Tier::Baseline)) CanonicalNans Exact ours::Api::new(|config| {
+        config.strategy(tenure::Strategy::Baseline).baseline_machine(tenure::BaselineMachine::FewRegisters);
+        config.epoch_interruption(true).cranelift_nan_canonicalization(true);
+    });
+    "tiered, epochs, loops at random" (Ours(Tier::Tiered)) CanonicalNans Exact ours::Api::new(|config| {
+        tiered_at_once(config, Loops::Sometimes);
+        config.epoch_interruption(true).cranelift_nan_canonicalization(true);
+    });
     "tiered, at once" (Ours(Tier::Tiered)) MachineNans Exact ours::Api::new(|config| {
         tiered_at_once(config, Loops::WhenHot);
     });

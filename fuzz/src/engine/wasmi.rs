@@ -179,7 +179,7 @@ impl Program {
 /// Changes `what` as `number` says.
 fn change(mut store: impl AsContextMut<Data = Host>, what: Extern, number: u64) -> Result<Vec<Value>, Error> {
     let old = match what {
-        Extern::Memory(memory) if number % 2 == 0 => memory.grow(&mut store, number / 2 % 3)?,
+        Extern::Memory(memory) if number.is_multiple_of(2) => memory.grow(&mut store, number / 2 % 3)?,
         Extern::Memory(memory) => {
             let bytes = memory.data_mut(&mut store);
             let at = (number / 2).checked_rem(bytes.len() as u64).unwrap_or(0);
