@@ -15,4 +15,6 @@
 
 mod x64;
 
-pub use x64::{FIRST_CALL_LEN, TRAP, builtin, builtin_keeping_registers, entry, exit, fault, first_calls, unwind};
+pub use x64::{
+    FIRST_CALL_LEN, TRAP, builtin, builtin_keeping_registers, entry, exit, fault, first_calls, unwind,
+};
