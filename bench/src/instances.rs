@@ -100,7 +100,7 @@ pub fn many_with_data() -> Result<Sample> {
 fn many_of(module: &[u8], [at_first, again, bytes]: [&'static str; 3]) -> Result<Sample> {
     let engine = Engine::new(&best_config())?;
     let prepared = prepared(&engine, module)?;
-    drop(prepared.instantiate(&mut Store::new(&engine, ()))?);
+    black_box(prepared.instantiate(&mut Store::new(&engine, ()))?);
     let mut sample = Sample::new();
     let before = resident::bytes();
     for row in [at_first, again] {

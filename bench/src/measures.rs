@@ -344,7 +344,7 @@ impl Group {
                 "Validation included; the best of three in a process. V8 is Liftoff alone on its main thread. \
                  The throughput is that of the medians."
             }
-            Self::Steady => "The best run in a process after at least two seconds of runs.",
+            Self::Steady => "The best run in a process after some seconds of runs.",
             Self::Lengths => "CPU time since the process started.",
             Self::Loop
             | Self::Execution

@@ -212,10 +212,10 @@ mod tests {
     fn notes_by_hand_survive() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("performance.md");
-        std::fs::write(&path, "old\n\n## Notes\n\nkeep me\n").unwrap();
+        std::fs::write(&path, "outdated\n\n## Notes\n\nkeep me\n").unwrap();
         write(&Results::default(), "here", folder.path()).unwrap();
         let page = std::fs::read_to_string(&path).unwrap();
         assert!(page.ends_with("\n## Notes\n\nkeep me\n"), "{page}");
-        assert!(!page.contains("old"));
+        assert!(!page.contains("outdated"));
     }
 }

@@ -45,9 +45,9 @@ const CALLS: &str = include_str!("../guests/calls.wat");
 const LOOP: &str = include_str!("../guests/loop.wat");
 
 /// How often the one loop goes round: about two seconds of optimized code.
-pub const LOOP_ROUNDS: u32 = 600_000_000;
+pub const LOOP_ROUNDS: u32 = 1_200_000_000;
 /// How long a program runs before its kernel is measured in steady state.
-pub const WARM_UP: Duration = Duration::from_secs(2);
+pub const WARM_UP: Duration = Duration::from_secs(6);
 /// How often a program runs whose time to result is drawn.
 pub const MOST_RUNS: u32 = 256;
 
