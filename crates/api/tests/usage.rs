@@ -124,7 +124,7 @@ fn what_a_store_says_is_what_it_holds() {
     let memories: Vec<Memory> =
         (0..20).map(|_| Memory::new(&mut store, MemoryType::new(64, None)).unwrap()).collect();
     let usage = store.memory_usage();
-    assert_eq!(usage.memory_bytes, 20 * 64 << 16);
+    assert_eq!(usage.memory_bytes, 20 * (64 << 16));
     let (reserved_now, resident_now) = of_system();
     let real = reserved_now - reserved;
     // Address space is reserved for several at once when there are many.

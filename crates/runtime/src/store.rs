@@ -575,7 +575,7 @@ impl Drop for Store {
         self.globals = Arena::default();
         self.instances = Arena::default();
         // SAFETY: made in `new`; no call is active, so nothing runs that could use it.
-        drop(unsafe { quarantine::unboxed(self.vm) });
+        let _ = unsafe { quarantine::unboxed(self.vm) };
         panics.resume();
     }
 }
