@@ -35,7 +35,7 @@ fn what_was_freed_is_out_of_reach_for_ever() {
             unsafe {
                 let block = quarantine::alloc_zeroed(layout).unwrap();
                 let bytes = std::slice::from_raw_parts_mut(block.as_ptr(), size);
-                assert!(bytes.iter().all(|&byte| byte == 0) && block.as_ptr().addr() % 16 == 0);
+                assert!(bytes.iter().all(|&byte| byte == 0) && block.as_ptr().addr().is_multiple_of(16));
                 bytes.fill(0xff);
                 let last = block.as_ptr().addr() + size - 1;
                 assert!(!is_readable((last + 16).next_multiple_of(4096)), "a guard follows");
