@@ -17,6 +17,7 @@ mod overhead;
 mod peer_wasmi;
 mod plot;
 mod process;
+mod reclaim;
 mod report;
 mod resident;
 mod results;
@@ -44,7 +45,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     tenure: Option<PathBuf>,
 
-    /// Only what has this name: a program's folder, `calls`, `instances`, or `loop`
+    /// Only what has this name: a program's folder, `calls`, `instances`, `loop`, or `cycles`
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
 

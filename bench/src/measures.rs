@@ -97,6 +97,8 @@ pub enum Work {
     Start,
     /// Is a process of its own that runs the program.
     Whole,
+    /// Making and forgetting instances in one store; on Tenure alone, reclamation and snapshots.
+    Cycles,
 }
 
 impl Work {
@@ -106,7 +108,7 @@ impl Work {
         match self {
             Self::Program | Self::Compile | Self::Calls => &[TenureOptimizing, Wasmtime, Wasmi],
             Self::Baseline => &[TenureBaseline, V8, Winch],
-            Self::Instances | Self::Many | Self::ManyWithData => &[Tenure, Wasmtime, Wasmi],
+            Self::Instances | Self::Many | Self::ManyWithData | Self::Cycles => &[Tenure, Wasmtime, Wasmi],
             Self::Load => &[Tenure, Wasmtime, WasmiLazy],
             Self::Steady => &[Tenure, TenureBaseline, TenureOptimizing],
             Self::Loop => &[Tenure, TenureBaseline, TenureOptimizing, Wasmtime, V8],
@@ -134,7 +136,7 @@ impl Work {
 /// A piece of work to be repeated, engines taking turns.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// What `--only` names: a program's folder, `calls`, `instances`, or `loop`.
+    /// What `--only` names: a program's folder, `calls`, `instances`, `loop`, or `cycles`.
     pub name: String,
     /// What to do.
     pub work: Work,
@@ -148,7 +150,7 @@ pub struct Case {
 /// typical size.
 const LENGTHS_OF: &str = "bz2";
 
-/// All cases: the programs in `folder`, then calls, instances, and the one loop.
+/// All cases: the programs in `folder`, then calls, instances, the one loop, and cycles.
 ///
 /// # Errors
 /// When `folder` cannot be read.
@@ -189,6 +191,7 @@ pub fn cases(folder: &Path, rounds: usize) -> Result<Vec<Case>> {
         cases.push(Case { name: "instances".into(), work, folder: None, rounds: 2 * rounds + 1 });
     }
     cases.push(Case { name: "loop".into(), work: Work::Loop, folder: None, rounds });
+    cases.push(Case { name: "cycles".into(), work: Work::Cycles, folder: None, rounds });
     Ok(cases)
 }
 
@@ -219,6 +222,10 @@ pub enum Group {
     Calls,
     /// Making instances.
     Instances,
+    /// What a process holds that makes and forgets instances in one store.
+    Cycles,
+    /// Reclamation, snapshots, resets.
+    Reclaim,
     /// Building the library itself.
     Build,
 }
@@ -271,7 +278,7 @@ impl Comparison {
 
 impl Group {
     /// In the order of the report.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Whole,
         Self::Start,
         Self::Load,
@@ -284,6 +291,8 @@ impl Group {
         Self::CompileOneCore,
         Self::Calls,
         Self::Instances,
+        Self::Cycles,
+        Self::Reclaim,
         Self::Build,
     ];
 
@@ -302,6 +311,8 @@ impl Group {
             Self::CompileOneCore => "compile-one-core",
             Self::Calls => "calls",
             Self::Instances => "instances",
+            Self::Cycles => "cycles",
+            Self::Reclaim => "reclaim",
             Self::Build => "build",
         }
     }
@@ -321,6 +332,8 @@ impl Group {
             Self::CompileOneCore => "Optimizing a program, one core",
             Self::Calls => "Calls, traps, instances",
             Self::Instances => "Instances",
+            Self::Cycles => "Creating and forgetting in one store",
+            Self::Reclaim => "Reclaiming, snapshots, resets",
             Self::Build => "Building the library",
         }
     }
@@ -346,7 +359,13 @@ impl Group {
             }
             Self::Steady => "The best run in a process after some seconds of runs.",
             Self::Lengths => "CPU time since the process started.",
-            Self::Loop
+            Self::Cycles => {
+                "Resident memory, with the number of mappings in brackets, of a process that loads two plugins a \
+                 cycle which hold each other's functions, calls one, and has no use for them afterwards. A dash: the \
+                 engine can do no more, or holds more than 2 GB."
+            }
+            Self::Reclaim
+            | Self::Loop
             | Self::Execution
             | Self::CompileAllCores
             | Self::CompileOneCore
@@ -371,6 +390,10 @@ impl Group {
             (Work::Instances | Work::Many | Work::ManyWithData, metric) => {
                 return (Self::Instances, metric.to_owned());
             }
+            (Work::Cycles, metric) if crate::resident::cycles_of(metric).is_some() => {
+                return (Self::Cycles, metric.to_owned());
+            }
+            (Work::Cycles, metric) => return (Self::Reclaim, metric.to_owned()),
             (Work::Lengths, metric) => return (Self::Lengths, metric.to_owned()),
             (Work::Baseline, _) => Self::Baseline,
             (Work::Load, _) => Self::Load,
@@ -421,7 +444,9 @@ impl Group {
                 vec![all, wall(Comparison { each: None, ..all })]
             }
             Self::Calls => vec![one(TenureOptimizing, &[Wasmtime], None)],
-            Self::Instances | Self::Build => vec![one(Tenure, &[Wasmtime], None)],
+            Self::Instances | Self::Cycles | Self::Reclaim | Self::Build => {
+                vec![one(Tenure, &[Wasmtime], None)]
+            }
         }
     }
 

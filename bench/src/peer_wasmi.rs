@@ -4,12 +4,15 @@ use std::hint::black_box;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use wasmi::{Caller, CompilationMode, Config, Engine, Instance, Linker, Module, Store, TrapCode, Val};
+use wasmi::{
+    Caller, CompilationMode, Config, Engine, Instance, Linker, Module, Nullable, Ref, RefType, Store, Table,
+    TableType, TrapCode, Val,
+};
 use wasmi_wasi::{WasiCtx, WasiCtxBuilder, ambient_authority};
 
 use crate::clock::{Cost, Stopwatch, repeat};
 use crate::measures::Sample;
-use crate::resident;
+use crate::resident::{self, MOST_RESIDENT, POINTS};
 use crate::sample::{MOST_RUNS, length, sample};
 
 struct Host {
@@ -141,6 +144,44 @@ pub fn calls(engine: &Engine, wat: &str) -> Result<Sample> {
         Ok::<_, wasmi::Error>(())
     })?;
     sample.insert("new store and instance".into(), instantiate);
+    Ok(sample)
+}
+
+/// Loads pairs of plugins that hold each other's functions; notes what the process holds.
+pub fn cycles() -> Result<Sample> {
+    let engine = Engine::default();
+    let module = Module::new(&engine, include_str!("../guests/plugin.wat"))?;
+    let mut store = Store::new(&engine, ());
+    let ty = TableType::new(RefType::Func, 2, None);
+    let lobby = Table::new(&mut store, ty, Ref::Func(Nullable::Null))?;
+    let mut load = |friend: Table| -> Result<(Instance, Table)> {
+        let mut linker: Linker<()> = Linker::new(&engine);
+        linker.define("host", "friend", friend)?;
+        let instance = linker.instantiate_and_start(&mut store, &module)?;
+        let own = instance.get_table(&store, "own").context("no export own")?;
+        let run = instance.get_typed_func::<i64, i64>(&store, "run");
+        if friend.get(&store, 0).is_some_and(|element| !element.is_null()) {
+            run?.call(&mut store, 7)?;
+        }
+        Ok((instance, own))
+    };
+    let mut sample = Sample::new();
+    let watch = Stopwatch::start();
+    let mut done = 0_u32;
+    for &(count, row) in POINTS {
+        while done < count {
+            let (_, own) = load(lobby)?;
+            load(own)?;
+            done += 1;
+            if done.is_multiple_of(256) && resident::bytes() > MOST_RESIDENT {
+                return Ok(sample);
+            }
+        }
+        sample.insert(row.to_owned(), Cost { cpu: resident::bytes(), wall: resident::mappings() });
+        if count == 1_000 {
+            sample.insert("one of 1,000 cycles".to_owned(), watch.stop().divided(count));
+        }
+    }
     Ok(sample)
 }
 

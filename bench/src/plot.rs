@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::measures::{EngineName, Group};
+use crate::resident::POINTS;
 use crate::results::{Results, Summary};
 
 const LEFT: f64 = 190.0;
@@ -174,6 +175,72 @@ pub fn lengths(results: &Results) -> Option<String> {
     Some(svg)
 }
 
+/// What a process holds over cycles of creating and forgetting, a line for each engine, both axes by powers of ten.
+/// None without any.
+pub fn cycles(results: &Results) -> Option<String> {
+    const HEIGHT: f64 = 300.0;
+    /// Bytes at the bottom and at the top: 1 MiB and 10 GiB.
+    const LEAST: f64 = 1048576.0;
+    const DECADES: f64 = 4.0;
+    let most = *POINTS.last()?;
+    let x = |cycles: u32| LEFT / 2.0 + f64::from(cycles).log10() / f64::from(most.0).log10() * WIDTH;
+    let y = |bytes: f64| TOP + HEIGHT - (bytes / LEAST).log10().clamp(0.0, DECADES) / DECADES * HEIGHT;
+    let (width, height) = (LEFT / 2.0 + WIDTH + 110.0, TOP + HEIGHT + 44.0);
+
+    let mut svg = String::new();
+    let _ = writeln!(
+        svg,
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">
+<rect width="{width}" height="{height}" fill="#fff"/>
+<text x="12" y="22" font-size="16" fill="#222">Resident memory of one store that makes and forgets instances</text>
+<text x="12" y="40" fill="#666">over cycles of two instances that hold each other's functions</text>"##,
+    );
+    for (power, name) in ["1 MiB", "10 MiB", "100 MiB", "1 GiB", "10 GiB"].iter().enumerate() {
+        let y = TOP + HEIGHT * (1.0 - power as f64 / DECADES);
+        let _ = writeln!(
+            svg,
+            r##"<line x1="{:.1}" x2="{:.1}" y1="{y:.1}" y2="{y:.1}" stroke="#ddd"/>
+<text x="{:.1}" y="{:.1}" text-anchor="end" fill="#222">{name}</text>"##,
+            LEFT / 2.0,
+            LEFT / 2.0 + WIDTH,
+            LEFT / 2.0 - 8.0,
+            y + 4.5,
+        );
+    }
+    let mut cycles = 1;
+    while cycles <= most.0 {
+        let _ = writeln!(
+            svg,
+            r##"<text x="{:.1}" y="{:.1}" text-anchor="middle" fill="#222">{cycles}</text>"##,
+            x(cycles),
+            TOP + HEIGHT + 20.0,
+        );
+        cycles *= 10;
+    }
+    let mut any = false;
+    for engine in EngineName::ALL {
+        let colour = colour(engine);
+        let held = |row| results.get(Group::Cycles, row, engine).map(|summary| summary.median.cpu);
+        let points: Vec<(f64, f64)> =
+            POINTS.iter().filter_map(|&(count, row)| Some((x(count), y(held(row)?)))).collect();
+        let Some(&(end_x, end_y)) = points.last() else { continue };
+        any = true;
+        let line: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let _ = writeln!(
+            svg,
+            r##"<polyline points="{}" fill="none" stroke="{colour}" stroke-width="2.5"/>
+<circle cx="{end_x:.1}" cy="{end_y:.1}" r="4" fill="{colour}"/>
+<text x="{:.1}" y="{:.1}" fill="{colour}">{}</text>"##,
+            line.join(" "),
+            end_x + 8.0,
+            end_y + 4.5,
+            engine.name(),
+        );
+    }
+    svg.push_str("</svg>\n");
+    any.then_some(svg)
+}
+
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -182,8 +249,19 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::clock::Cost;
-    use crate::measures::EngineName;
     use crate::results::Key;
+
+    #[test]
+    fn a_line_for_each_engine_that_has_points() {
+        let mut results = Results::default();
+        assert_eq!(cycles(&results), None);
+        for (row, cpu) in [("after 1 cycle", 2e6), ("after 1,000,000 cycles", 4e9)] {
+            let key = Key { group: Group::Cycles, row: row.into(), engine: EngineName::Tenure };
+            results.add(key, &[Cost { cpu, wall: 50.0 }]);
+        }
+        let svg = cycles(&results).unwrap();
+        assert!(svg.matches("<polyline").count() == 1 && svg.contains(">tenure<"), "{svg}");
+    }
 
     #[test]
     fn a_bar_for_each_ratio_and_nothing_without() {

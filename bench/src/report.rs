@@ -10,16 +10,20 @@ use anyhow::{Context as _, Result};
 use crate::machine;
 use crate::measures::{By, Comparison, EngineName, Group};
 use crate::plot;
+use crate::resident::cycles_of;
 use crate::results::{Results, Summary};
 
 const NOTES: &str = "\n## Notes\n";
 /// The picture of time to result.
 const LENGTHS: &str = "performance-lengths.svg";
 
-/// The picture of a table, where bars make one.
+/// The picture of a table, where there is one.
 fn picture(results: &Results, group: Group) -> Option<String> {
-    let has_bars = !matches!(group, Group::Loop | Group::Lengths);
-    has_bars.then(|| plot::ratios(results, group))?
+    match group {
+        Group::Loop | Group::Lengths => None,
+        Group::Cycles => plot::cycles(results),
+        _ => plot::ratios(results, group),
+    }
 }
 
 /// Writes the page and its plots into `folder`.
@@ -113,10 +117,12 @@ fn table(page: &mut String, results: &Results, group: Group) {
         let _ = writeln!(page, " | {} |", to_reach(group, row, &comparisons));
     }
     page.push('\n');
-    for comparison in comparisons
-        .iter()
-        .filter(|_| !matches!(group, Group::Build | Group::Calls | Group::Instances | Group::Loop))
-    {
+    for comparison in comparisons.iter().filter(|_| {
+        !matches!(
+            group,
+            Group::Build | Group::Calls | Group::Instances | Group::Loop | Group::Cycles | Group::Reclaim
+        )
+    }) {
         let mean = |value| results.mean_ratio(group, comparison, value);
         let Some((median, min)) = mean(Summary::median).zip(mean(Summary::min)) else { continue };
         let target =
@@ -165,6 +171,9 @@ fn cell(group: Group, row: &str, summary: Summary) -> String {
     if group == Group::Baseline {
         // Nanoseconds a byte.
         return format!("{:.1} MB/s ({:.1})", 1e3 / summary.median.cpu, 1e3 / summary.min.cpu);
+    }
+    if group == Group::Cycles && cycles_of(row).is_some() {
+        return format!("{:.1} MiB ({})", summary.median.cpu / 1048576.0, summary.median.wall);
     }
     let by = group.comparisons().first().map_or(By::Cpu, |comparison| comparison.by);
     times(row, by.of(&summary.median), by.of(&summary.min))

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 
 use crate::clock::Cost;
 use crate::measures::{Comparison, EngineName, Group};
+use crate::resident::cycles_of;
 
 /// Kernels below this many nanoseconds are not compared: one page fault more or less would decide.
 const SHORTEST_KERNEL: f64 = 100e3;
@@ -99,6 +100,7 @@ impl Results {
         let mut rows: Vec<&str> =
             self.summaries.keys().filter(|key| key.group == group).map(|key| key.row.as_str()).collect();
         rows.dedup();
+        rows.sort_by_key(|row| cycles_of(row));
         rows
     }
 

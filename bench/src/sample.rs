@@ -37,6 +37,25 @@ mod wasmtime_instances {
     include!("instances.rs");
 }
 
+mod tenure_cycles {
+    use tenure as engine;
+    include!("cycles.rs");
+
+    fn forget(store: &mut Store<StoreLimits>, instance: Instance) -> Result<()> {
+        store.release(instance)
+    }
+}
+
+mod wasmtime_cycles {
+    use wasmtime as engine;
+    include!("cycles.rs");
+
+    /// There is no way to: an instance lives as long as its store.
+    fn forget(_: &mut Store<StoreLimits>, _: Instance) -> Result<()> {
+        Ok(())
+    }
+}
+
 use crate::peer_wasmi as wasmi_engine;
 
 /// The program of a folder, which is the current directory.
@@ -117,6 +136,10 @@ impl Request {
             Work::Instances => std::fs::read(wasm)
                 .map_err(tenure::Error::from)
                 .and_then(|wasm| tenure_instances::instances(&wasm)),
+            Work::Cycles => tenure_cycles::cycles().and_then(|mut sample| {
+                sample.extend(crate::reclaim::reclaim()?);
+                Ok(sample)
+            }),
             Work::Many => tenure_instances::many(),
             Work::ManyWithData => tenure_instances::many_with_data(),
             Work::Loop => tenure_engine::one_loop(&config, LOOP),
@@ -139,6 +162,7 @@ impl Request {
             Work::Instances => std::fs::read(wasm)
                 .map_err(wasmtime::Error::from)
                 .and_then(|wasm| wasmtime_instances::instances(&wasm)),
+            Work::Cycles => wasmtime_cycles::cycles(),
             Work::Many => wasmtime_instances::many(),
             Work::ManyWithData => wasmtime_instances::many_with_data(),
             Work::Loop => wasmtime_engine::one_loop(&config, LOOP),
@@ -156,6 +180,7 @@ impl Request {
             Work::Compile | Work::Load => wasmi_engine::compile(&engine, wasm),
             Work::Calls => wasmi_engine::calls(&engine, CALLS),
             Work::Instances => wasmi_engine::instances(),
+            Work::Cycles => wasmi_engine::cycles(),
             Work::Many => wasmi_engine::many(),
             Work::ManyWithData => wasmi_engine::many_with_data(),
             Work::Lengths => wasmi_engine::lengths(&engine, wasm),

@@ -1,0 +1,13 @@
+;; A plugin that puts a function of its own into its friend's table, and calls the one that stands there.
+(module
+    (import "host" "friend" (table $friend 2 funcref))
+    (type $step (func (param i64) (result i64)))
+    (memory 1)
+    (table (export "own") 2 funcref)
+    (elem (table 1) (i32.const 0) func $step)
+    (func $step (type $step) (param i64) (result i64)
+        (i64.store (i32.const 0) (i64.add (i64.load (i32.const 0)) (local.get 0)))
+        (i64.load (i32.const 0)))
+    (func (export "run") (param i64) (result i64)
+        (table.set $friend (i32.const 1) (ref.func $step))
+        (call_indirect $friend (type $step) (local.get 0) (i32.const 0))))
