@@ -5,7 +5,7 @@ use crate::compilers::Compilers;
 use crate::config::Config;
 use crate::error::{EngineError, ModuleError};
 use crate::footprint::Footprint;
-use crate::options::Strategy;
+use crate::options::{Strategy, TierUp};
 use crate::pipeline::{OnProgress, Pipeline};
 use crate::pooling::PoolingAllocatorMetrics;
 use crate::tiering::{ModuleTiers, Plan, Pool};
@@ -192,7 +192,9 @@ impl Engine {
             bodies,
             module.defined_funcs(),
         );
-        let tunables = Tunables { tiering: true, ..tunables.clone() };
+        // Nobody counts where nobody makes better code.
+        let tiering = self.tier_up.is_some() || options.tier_up == TierUp::AtOnce;
+        let tunables = Tunables { tiering, ..tunables.clone() };
         Ok(LoadedModule::lazy(&self.code, module, layout, tunables, tiers)?)
     }
 

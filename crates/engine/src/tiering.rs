@@ -60,7 +60,13 @@ struct FuncTier {
     heat: AtomicU32,
     /// Where baseline code keeps what a loop entry needs.
     homes: OnceLock<Homes>,
+    /// Loop entries that were asked for.
+    entries: AtomicU32,
 }
+
+/// Most loop entries of one function. Each compiles all of it, so that a guest with an activation in every loop
+/// would have it compiled as often as it has loops.
+const MOST_LOOP_ENTRIES: u32 = 8;
 
 /// The stages of a function. Only the first two ever go back, when making code failed.
 mod stage {
@@ -159,7 +165,7 @@ impl ModuleTiers {
 
     /// Makes the first code of `func`.
     fn make_first(&self, module: &Arc<LoadedModule>, func: FuncIdx, tier: &FuncTier) -> Result<u8, NoCode> {
-        let budget = self.plan.first_budget(module, func);
+        let budget = self.plan.budget_of(module, func);
         let baseline = &self.compilers.baseline;
         let why = match self.make(module, func, Reason::FirstCall, |unit, body| baseline.compile(unit, body))
         {
@@ -198,7 +204,7 @@ impl ModuleTiers {
                 module.publish(func, made.at);
                 tier.stage.store(stage::OPTIMIZED, Ordering::Release);
                 // Whoever is still in the worse code asks again soon.
-                module.set_budget(func, self.plan.next_budget(module, func));
+                module.set_budget(func, self.plan.budget_of(module, func));
             }
             Err(_) => {
                 tier.stage.store(stage::REFUSED, Ordering::Release);
@@ -269,8 +275,15 @@ impl ModuleTiers {
         match loops.entry((func, number)) {
             Entry::Occupied(known) => return known.get().code(),
             Entry::Vacant(_) if tier.homes.get().is_none() => return None,
+            Entry::Vacant(_)
+                if self.plan.replace.is_none()
+                    && tier.entries.load(Ordering::Relaxed) >= MOST_LOOP_ENTRIES =>
+            {
+                return None;
+            }
             Entry::Vacant(place) => place.insert(Loop::Waiting),
         };
+        tier.entries.fetch_add(1, Ordering::Relaxed);
         drop(loops);
         self.ask(module, func, Task::LoopEntry(number));
         // If it was made at once, it is there.
@@ -308,7 +321,7 @@ impl Tiers for ModuleTiers {
     fn budget_spent(&self, module: &Arc<LoadedModule>, func: FuncIdx, place: u32) -> Option<usize> {
         let tier = self.tier_of(module, func)?;
         tier.heat.fetch_add(1, Ordering::Relaxed);
-        module.set_budget(func, self.plan.next_budget(module, func));
+        module.set_budget(func, self.plan.budget_of(module, func));
         if let Some(replace) = self.plan.replace
             && place != ENTRY
         {
@@ -443,4 +456,34 @@ fn with_stack<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 /// Locks whatever a panic elsewhere left: every change under these locks is whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Engine, TierUp};
+    use std::ops::ControlFlow;
+
+    #[test]
+    fn a_function_with_an_activation_in_every_loop_is_not_compiled_for_each() {
+        // (module (func (loop (br_if 0 (i32.const 0))) … ))
+        let loops = 3 * MOST_LOOP_ENTRIES;
+        let code = b"\x03\x40\x41\0\x0d\0\x0b".repeat(loops as usize);
+        let mut wasm = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0".to_vec();
+        let body = code.len() as u8 + 2;
+        assert!(code.len() > 125 && code.len() < 250, "two bytes of length");
+        wasm.extend([0x0a, 0x80 | ((body + 3) & 0x7f), 1, 1, 0x80 | (body & 0x7f), 1, 0]);
+        wasm.extend(code);
+        wasm.push(0x0b);
+        let engine = Engine::new(Config::new().tier_up(TierUp::AtOnce)).unwrap();
+        let module = engine.compile(&wasm.into(), &|_| ControlFlow::Continue(())).unwrap();
+        let (tiers, func) = (module.tiers().unwrap(), FuncIdx(0));
+        tiers.first_call(&module, func).unwrap();
+        assert_eq!(tiers.budget_spent(&module, func, ENTRY), None);
+        let made = (0..loops).filter(|&at| tiers.budget_spent(&module, func, at).is_some()).count();
+        assert_eq!(made, MOST_LOOP_ENTRIES as usize);
+        assert!(tiers.budget_spent(&module, func, 0).is_some(), "those that are there serve on");
+        let summary = tiers.summary();
+        assert_eq!((summary.loop_entries, summary.optimized), (MOST_LOOP_ENTRIES as usize, 1));
+    }
 }

@@ -65,13 +65,8 @@ impl Plan {
         }
     }
 
-    /// What `func` may execute at first.
-    pub(super) fn first_budget(&self, module: &LoadedModule, func: FuncIdx) -> i32 {
-        self.next_budget(module, func)
-    }
-
-    /// What `func` may execute before it asks again.
-    pub(super) fn next_budget(&self, module: &LoadedModule, func: FuncIdx) -> i32 {
+    /// What `func` may execute before it asks, and asks again.
+    pub(super) fn budget_of(&self, module: &LoadedModule, func: FuncIdx) -> i32 {
         let module = module.module();
         let bytes = module.body_index(func).map_or(0, |at| module.bodies[at].len() as u64);
         let budget = self.budget.saturating_add(self.budget_per_byte.saturating_mul(bytes));
