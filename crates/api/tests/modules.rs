@@ -119,6 +119,27 @@ fn a_compilation_ends_when_time_is_up_or_another_thread_says_so() {
 }
 
 #[test]
+fn a_function_that_takes_too_much_memory_to_optimize_has_baseline_code() {
+    let adds = "(local.set 0 (i32.add (local.get 0) (local.get 0)))".repeat(100);
+    let source = format!(
+        r#"(module (func (export "small") (result i32) (i32.const 1))
+            (func (export "large") (param i32) (result i32) {adds} (local.get 0)))"#
+    );
+    for (limit, optimized) in [(1, 0), (100_000, 1), (1 << 30, 2)] {
+        let mut config = Config::new();
+        config.strategy(Strategy::Optimizing).compile_memory_limit(limit);
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, &source).unwrap();
+        let tiers = module.tiers();
+        assert_eq!((tiers.optimized, tiers.baseline), (optimized, 2 - optimized), "{limit}");
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let large = instance.get_typed_func::<i32, i32>(&mut store, "large").unwrap();
+        assert_eq!(large.call(&mut store, 1).unwrap(), 0);
+    }
+}
+
+#[test]
 fn an_invalid_body_is_found_at_its_first_call_where_that_is_wanted() {
     let source =
         r#"(module (func (export "good") (result i32) i32.const 7) (func (export "bad") (result i32)))"#;

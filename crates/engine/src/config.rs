@@ -178,7 +178,8 @@ impl Config {
             OptLevel::Speed => Effort::Speed,
             OptLevel::SpeedAndSize => Effort::SpeedAndSize,
         };
-        Settings { effort, verify: self.options.cranelift_debug_verifier }
+        let memory = Some(usize::try_from(self.options.compile_memory_limit).unwrap_or(usize::MAX));
+        Settings { effort, verify: self.options.cranelift_debug_verifier, memory }
     }
 
     /// How memories are kept and counted.

@@ -65,6 +65,10 @@ options! {
     /// Longest time that compiling a module before anything runs may take; more is an error. A function that is
     /// being compiled when time is up is finished first. No limit by default.
     compile_time_limit: Option<Duration> = None;
+    /// Most memory that the optimizing compiler may take for one function, in bytes, by an estimate that errs on the side
+    /// of too much; a function that would need more has the baseline compiler's code. The default is 1 GiB, which
+    /// functions of 350,000 instructions reach. As many functions are optimized at once as there are threads for it.
+    compile_memory_limit: u64 = 1 << 30;
     /// How many threads of the engine make better code in the background, under [`Strategy::Tiered`]; they start when
     /// there is something to do. With 0, functions stay in the baseline tier. The default is one less than there are
     /// cores, and at least 1.

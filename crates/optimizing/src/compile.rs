@@ -80,6 +80,11 @@ impl OptimizingCompiler {
         })
     }
 
+    /// What is worth good code here.
+    fn good(&self) -> Size {
+        Size { memory: self.settings.memory.unwrap_or(usize::MAX), ..Size::GOOD }
+    }
+
     /// Compiles `body`, to be entered at its start or at a loop, if it is no larger than `most`.
     fn compile_from(
         &self,
@@ -112,7 +117,7 @@ impl Compiler for OptimizingCompiler {
     }
 
     fn compile_well(&self, unit: CompileUnit<'_>, body: Body<'_>) -> Result<CompiledFunc, CompileError> {
-        self.compile_from(unit, body, None, Size::GOOD)
+        self.compile_from(unit, body, None, self.good())
     }
 
     fn compile_loop_entry(
@@ -121,7 +126,7 @@ impl Compiler for OptimizingCompiler {
         body: Body<'_>,
         entry: LoopEntry,
     ) -> Result<CompiledFunc, CompileError> {
-        self.compile_from(unit, body, Some(entry), Size::GOOD)
+        self.compile_from(unit, body, Some(entry), self.good())
     }
 
     fn fingerprint(&self) -> String {

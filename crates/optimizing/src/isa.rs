@@ -93,6 +93,8 @@ pub struct Settings {
     pub effort: Effort,
     /// Whether Cranelift checks its intermediate code: slow. Debug builds always do, but for huge functions.
     pub verify: bool,
+    /// Most bytes that better code of one function may take while it is made, if there is a limit.
+    pub memory: Option<usize>,
 }
 
 /// Cranelift's targets for this machine and one setting of NaNs.

@@ -208,11 +208,14 @@ impl<'a> Translator<'a> {
     #[inline]
     pub(crate) fn size(&self) -> Size {
         let dfg = &self.builder.func.dfg;
+        let instructions = dfg.num_insts();
+        let merged = dfg.num_values().saturating_sub(instructions);
         Size {
             blocks: dfg.num_blocks(),
             waiting: self.locals.len() + self.highest,
-            instructions: dfg.num_insts(),
-            merged: dfg.num_values().saturating_sub(dfg.num_insts()),
+            instructions,
+            merged,
+            memory: Size::memory_of(instructions, merged),
         }
     }
 

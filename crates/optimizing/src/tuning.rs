@@ -12,19 +12,32 @@ pub(crate) struct Size {
     /// Values that no instruction makes: those that come along different paths, one for each local that is read behind
     /// a place where paths meet.
     pub merged: usize,
+    /// Bytes that compiling it takes, by [`Size::memory_of`].
+    pub memory: usize,
 }
 
 impl Size {
+    /// About how many bytes Cranelift takes at most for so many instructions and merged values: 2,600 and 1,500 for
+    /// each were the most that could be had, and half as much is usual.
+    pub(crate) fn memory_of(instructions: usize, merged: usize) -> usize {
+        instructions.saturating_mul(3_000).saturating_add(merged.saturating_mul(2_000))
+    }
+
     /// What is worth good code. 16,384 blocks take half a second, twice as many two; 4,096 values that all live at once
-    /// half a second, twice as many two; 400,000 instructions a second and 300 MB; 36,000 merged values two seconds,
+    /// half a second, twice as many two; 400,000 instructions a second and up to 1 GB; 36,000 merged values two seconds,
     /// and they can be made by 3,000 bytes.
     pub(crate) const GOOD: Self =
-        Self { blocks: 16_384, waiting: 4_096, instructions: 400_000, merged: 1 << 16 };
+        Self { blocks: 16_384, waiting: 4_096, instructions: 400_000, merged: 1 << 16, memory: usize::MAX };
 
-    /// What is compiled at all, if not well: some seconds and 2 GB. Cranelift itself has no more registers than these
+    /// What is compiled at all, if not well: some seconds and up to 5 GB. Cranelift itself has no more registers than these
     /// have values.
-    pub(crate) const ANY: Self =
-        Self { blocks: 1 << 18, waiting: usize::MAX, instructions: 1 << 21, merged: 1 << 20 };
+    pub(crate) const ANY: Self = Self {
+        blocks: 1 << 18,
+        waiting: usize::MAX,
+        instructions: 1 << 21,
+        merged: 1 << 20,
+        memory: usize::MAX,
+    };
 
     /// The same for a body of `bytes` bytes, so that time stays in proportion to it. In large functions of real programs
     /// there are at most two values a byte, merged ones and others.
@@ -39,6 +52,7 @@ impl Size {
             (self.waiting, most.waiting, "locals and operands in one function"),
             (self.instructions, most.instructions, "instructions in one function"),
             (self.merged, most.merged, "values where paths meet in one function"),
+            (self.memory, most.memory, "bytes that compiling one function takes"),
         ];
         let row = rows.into_iter().find(|(size, most, _)| size > most);
         row.map(|(_, most, what)| (what, most as u64))

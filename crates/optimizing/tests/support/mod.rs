@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tenure_abi::frame::Homes;
 use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, LoopEntry, Tunables};
 use tenure_module::{Module, parse};
-use tenure_optimizing::OptimizingCompiler;
+use tenure_optimizing::{OptimizingCompiler, Settings};
 use tenure_types::{Feature, Features, TypeRegistry};
 
 /// Compiles every function of `bytes`.
@@ -26,7 +26,12 @@ pub fn compile_bytes(bytes: &[u8], tunables: &Tunables) -> (Module, Vec<Result<C
 
 /// Compiles the last function of `bytes`, if that is worth it.
 pub fn compile_bytes_well(bytes: &[u8]) -> Result<CompiledFunc, CompileError> {
-    let compiler = OptimizingCompiler::new().expect("this machine is known");
+    compile_bytes_well_with(Settings::default(), bytes)
+}
+
+/// As [`compile_bytes_well`], with settings.
+pub fn compile_bytes_well_with(settings: Settings, bytes: &[u8]) -> Result<CompiledFunc, CompileError> {
+    let compiler = OptimizingCompiler::with(settings).expect("this machine is known");
     let bytes: Arc<[u8]> = bytes.into();
     let mut parsed =
         parse(&bytes, Features::default(), &TypeRegistry::default()).expect("the module is right");
