@@ -6,6 +6,33 @@
 //! ```
 //! Both ways values travel in an array of 16-byte cells on the caller's stack.
 
+/// Gives `$macro` the lists of names for none to 17 parameters or results.
+macro_rules! for_each_list {
+    ($macro:ident) => {
+        $macro! {
+            ();
+            (A1);
+            (A1, A2);
+            (A1, A2, A3);
+            (A1, A2, A3, A4);
+            (A1, A2, A3, A4, A5);
+            (A1, A2, A3, A4, A5, A6);
+            (A1, A2, A3, A4, A5, A6, A7);
+            (A1, A2, A3, A4, A5, A6, A7, A8);
+            (A1, A2, A3, A4, A5, A6, A7, A8, A9);
+            (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10);
+            (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11);
+            (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12);
+            (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13);
+            (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14);
+            (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15);
+            (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15, A16);
+            (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15, A16, A17);
+        }
+    };
+}
+use for_each_list;
+
 mod caller;
 mod host;
 mod into_func;

@@ -157,6 +157,56 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// How a file of one kind begins: eight bytes that no other kind has, the number of the format, and a checksum of all
+/// that follows.
+#[derive(Clone, Copy, Debug)]
+pub struct Header {
+    /// The first bytes of the file.
+    pub magic: [u8; 8],
+    /// The version of what follows the header.
+    pub format: u32,
+}
+
+/// Why bytes do not begin with a [`Header`], or are not what was written behind it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HeaderError {
+    /// They are of another kind.
+    Magic,
+    /// Another version wrote them.
+    Format {
+        /// The format that was found.
+        found: u32,
+    },
+    /// They are not what was written.
+    Damaged(Damaged),
+}
+
+impl Header {
+    /// `body` behind the header.
+    pub fn write(&self, body: &[u8]) -> Vec<u8> {
+        let [format, checksum] = [&self.format.to_le_bytes()[..], &checksum(body).to_le_bytes()];
+        [&self.magic, format, checksum, body].concat()
+    }
+
+    /// What follows the header in `bytes`.
+    ///
+    /// # Errors
+    /// [`HeaderError`] when `bytes` are not what [`Header::write`] made.
+    pub fn read<'a>(&self, bytes: &'a [u8]) -> Result<Reader<'a>, HeaderError> {
+        let rest = bytes.strip_prefix(&self.magic).ok_or(HeaderError::Magic)?;
+        let cut = HeaderError::Damaged(Damaged { what: "header" });
+        let (&format, rest) = rest.split_first_chunk().ok_or(cut)?;
+        let found = u32::from_le_bytes(format);
+        if found != self.format {
+            return Err(HeaderError::Format { found });
+        }
+        let (&written, body) = rest.split_first_chunk().ok_or(cut)?;
+        let reader = Reader::new(body, "body");
+        reader.check(u64::from_le_bytes(written) == checksum(body)).map_err(HeaderError::Damaged)?;
+        Ok(reader)
+    }
+}
+
 /// A checksum in which each word of the input changes the result: every step can be undone, so that two
 /// inputs that differ in one word never agree.
 pub fn checksum(bytes: &[u8]) -> u64 {

@@ -12,17 +12,13 @@
 //! an artifact runs its code, so it must come from a place that can be trusted.
 
 use std::fmt;
-use tenure_code::wire::{Damaged, Reader, Writer, checksum};
+use tenure_code::wire::{Damaged, Header, HeaderError, Writer};
 use tenure_code::{CodeImage, Tunables};
 use tenure_module::OperatorCost;
 use tenure_types::{FEATURES, Features};
 
-const MAGIC: [u8; 8] = *b"\0tenure\n";
-/// Changes whenever what follows it does.
-const FORMAT: u32 = 1;
-const FORMAT_AT: usize = MAGIC.len();
-const CHECKSUM_AT: usize = FORMAT_AT + 4;
-const BODY_AT: usize = CHECKSUM_AT + 8;
+/// The format changes whenever what follows it does.
+const HEADER: Header = Header { magic: *b"\0tenure\n", format: 1 };
 
 /// Why bytes are no artifact that an engine can load.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,7 +51,11 @@ impl fmt::Display for ArtifactError {
                 f.write_str("not a compiled module: the bytes do not start with tenure's magic")
             }
             Self::Format { found } => {
-                write!(f, "a compiled module of format {found}; this version of tenure reads format {FORMAT}")
+                write!(
+                    f,
+                    "a compiled module of format {found}; this version of tenure reads format {}",
+                    HEADER.format
+                )
             }
             Self::Damaged(damaged) => write!(f, "a compiled module that cannot be read: {damaged}"),
             Self::Condition { name, made_with, found } => {
@@ -70,6 +70,16 @@ impl fmt::Display for ArtifactError {
 
 impl std::error::Error for ArtifactError {}
 
+impl From<HeaderError> for ArtifactError {
+    fn from(error: HeaderError) -> Self {
+        match error {
+            HeaderError::Magic => Self::NotAnArtifact,
+            HeaderError::Format { found } => Self::Format { found },
+            HeaderError::Damaged(damaged) => Self::Damaged(damaged),
+        }
+    }
+}
+
 impl From<Damaged> for ArtifactError {
     fn from(damaged: Damaged) -> Self {
         Self::Damaged(damaged)
@@ -78,7 +88,7 @@ impl From<Damaged> for ArtifactError {
 
 /// Whether `bytes` begin like an artifact.
 pub(crate) fn is_artifact(bytes: &[u8]) -> bool {
-    bytes.starts_with(&MAGIC)
+    bytes.starts_with(&HEADER.magic)
 }
 
 /// What code relies on: names and values. Equal conditions, interchangeable artifacts.
@@ -142,13 +152,7 @@ pub(crate) fn write(conditions: &Conditions, wasm: &[u8], image: &CodeImage) -> 
     }
     body.bytes(wasm);
     image.serialize(&mut body);
-    let body = body.into_bytes();
-    let mut artifact = Vec::with_capacity(BODY_AT + body.len());
-    artifact.extend_from_slice(&MAGIC);
-    artifact.extend_from_slice(&FORMAT.to_le_bytes());
-    artifact.extend_from_slice(&checksum(&body).to_le_bytes());
-    artifact.extend_from_slice(&body);
-    artifact
+    HEADER.write(&body.into_bytes())
 }
 
 /// Takes an artifact apart: the module's bytes and its code.
@@ -159,18 +163,7 @@ pub(crate) fn read<'a>(
     conditions: &Conditions,
     bytes: &'a [u8],
 ) -> Result<(&'a [u8], CodeImage), ArtifactError> {
-    if !is_artifact(bytes) {
-        return Err(ArtifactError::NotAnArtifact);
-    }
-    let cut = ArtifactError::Damaged(Damaged { what: "header" });
-    let found = u32::from_le_bytes(*bytes[FORMAT_AT..].first_chunk().ok_or(cut.clone())?);
-    if found != FORMAT {
-        return Err(ArtifactError::Format { found });
-    }
-    let written = u64::from_le_bytes(*bytes[CHECKSUM_AT..].first_chunk().ok_or(cut)?);
-    let mut body = Reader::new(&bytes[BODY_AT..], "body");
-    body.check(written == checksum(&bytes[BODY_AT..]))?;
-
+    let mut body = HEADER.read(bytes)?;
     let made_with = body.list(|body| Ok((body.bytes()?, body.bytes()?)))?;
     for (at, (name, here)) in conditions.iter().enumerate() {
         let there = made_with.get(at).filter(|there| there.0 == name.as_bytes()).map(|there| there.1);

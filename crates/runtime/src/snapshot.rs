@@ -21,7 +21,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use tenure_abi::ValRaw;
 use tenure_abi::vm::VmFuncRef;
-use tenure_code::wire::{Damaged, Reader, Writer, checksum};
+use tenure_code::wire::{Damaged, Header, HeaderError, Reader, Writer, checksum};
 use tenure_module::{ImportType, Module};
 use tenure_types::{FuncIdx, GlobalIdx, HeapType, MemIdx, MemType, RefType, TableIdx, TableType, ValType};
 
@@ -279,12 +279,8 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-const MAGIC: [u8; 8] = *b"\0tsnap\r\n";
-/// Changes whenever what follows it does.
-const FORMAT: u32 = 1;
-const FORMAT_AT: usize = MAGIC.len();
-const CHECKSUM_AT: usize = FORMAT_AT + 4;
-const BODY_AT: usize = CHECKSUM_AT + 8;
+/// The format changes whenever what follows it does.
+const HEADER: Header = Header { magic: *b"\0tsnap\r\n", format: 1 };
 
 /// Why bytes are no snapshot of a module.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -308,7 +304,11 @@ impl fmt::Display for ReadSnapshotError {
         match self {
             Self::NotASnapshot => f.write_str("not a snapshot: the bytes do not start with its magic"),
             Self::Format { found } => {
-                write!(f, "a snapshot of format {found}; this version of tenure reads format {FORMAT}")
+                write!(
+                    f,
+                    "a snapshot of format {found}; this version of tenure reads format {}",
+                    HEADER.format
+                )
             }
             Self::OtherModule => f.write_str("a snapshot of an instance of another module"),
             Self::Damaged(damaged) => write!(f, "a snapshot that cannot be read: {damaged}"),
@@ -317,6 +317,16 @@ impl fmt::Display for ReadSnapshotError {
 }
 
 impl std::error::Error for ReadSnapshotError {}
+
+impl From<HeaderError> for ReadSnapshotError {
+    fn from(error: HeaderError) -> Self {
+        match error {
+            HeaderError::Magic => Self::NotASnapshot,
+            HeaderError::Format { found } => Self::Format { found },
+            HeaderError::Damaged(damaged) => Self::Damaged(damaged),
+        }
+    }
+}
 
 impl From<Damaged> for ReadSnapshotError {
     fn from(damaged: Damaged) -> Self {
@@ -363,13 +373,7 @@ impl Snapshot {
         }
         let dropped = self.state.dropped_elems.iter().chain(&self.state.dropped_datas);
         dropped.for_each(|&dropped| body.num(u64::from(dropped)));
-        let body = body.into_bytes();
-        let mut all = Vec::with_capacity(BODY_AT + body.len());
-        all.extend_from_slice(&MAGIC);
-        all.extend_from_slice(&FORMAT.to_le_bytes());
-        all.extend_from_slice(&checksum(&body).to_le_bytes());
-        all.extend_from_slice(&body);
-        all
+        HEADER.write(&body.into_bytes())
     }
 
     /// The snapshot of an instance of `module` that [`Snapshot::serialize`] wrote.
@@ -377,17 +381,7 @@ impl Snapshot {
     /// # Errors
     /// [`ReadSnapshotError`] when the bytes are no snapshot, are damaged, or of another module.
     pub fn deserialize(module: &Arc<LoadedModule>, bytes: &[u8]) -> Result<Self, ReadSnapshotError> {
-        if !bytes.starts_with(&MAGIC) {
-            return Err(ReadSnapshotError::NotASnapshot);
-        }
-        let cut = Damaged { what: "header" };
-        let found = u32::from_le_bytes(*bytes[FORMAT_AT..].first_chunk().ok_or(cut)?);
-        if found != FORMAT {
-            return Err(ReadSnapshotError::Format { found });
-        }
-        let written = u64::from_le_bytes(*bytes[CHECKSUM_AT..].first_chunk().ok_or(cut)?);
-        let mut body = Reader::new(&bytes[BODY_AT..], "body");
-        body.check(written == checksum(&bytes[BODY_AT..]))?;
+        let mut body = HEADER.read(bytes)?;
         let parsed = module.module();
         let identity = (body.num::<u64>()?, body.num::<u64>()?);
         if identity != (parsed.bytes.len() as u64, checksum(&parsed.bytes)) {
