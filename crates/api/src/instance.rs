@@ -11,7 +11,10 @@ use crate::{
     AsContextMut, Engine, Error, Export, Extern, Func, Global, Memory, Module, ModuleExport, Result,
     StoreContext, StoreContextMut, Table, TypedFunc, WasmParams, WasmResults, format_err, func, handle,
 };
-use tenure_runtime::{self as runtime, Handle, ImportError, InstAddr, InstantiateError, ModuleInst};
+use std::sync::Arc;
+use tenure_runtime::{
+    self as runtime, Handle, ImportError, InstAddr, InstantiateError, Limiter, LoadedModule, ModuleInst,
+};
 use tenure_types::ExternIdx;
 
 /// An instance of a module. A handle: cheap to copy, checked at each use.
@@ -161,16 +164,9 @@ pub(crate) fn instantiate<T: 'static>(
     module: &Module,
     imports: &[runtime::Extern],
 ) -> Result<Instance> {
-    let mut made =
-        store.0.limited(|store, limiter| store.create_instance_under(module.loaded(), imports, limiter));
-    // Where that does not work either, the first error says what is missing.
-    if let Err(error) = &made
-        && error.wants_small_memories()
-        && let Ok(Some(small)) = module.engine().inner().for_small_memories(module.loaded())
-    {
-        made = store.0.limited(|store, limiter| store.create_instance_under(small, imports, limiter));
-    }
-    let instance = take_in(&mut store.0.runtime, module, made)?;
+    let instance = make(&mut store, module, module.loaded(), |store, loaded, limiter| {
+        store.create_instance_under(loaded, imports, limiter)
+    })?;
     match initialize(&mut store, module, instance) {
         Ok(()) => {
             store.0.runtime.instantiated(instance.addr);
@@ -183,8 +179,31 @@ pub(crate) fn instantiate<T: 'static>(
     }
 }
 
-/// The handle of an instance of `module` that was `made`, which keeps the module from now on.
-pub(crate) fn take_in(
+/// Makes an instance of `module`, which keeps the module from now on, by `create`: of the module as it was `loaded`, or, where
+/// there is no address space for its memories, of the same for small ones.
+pub(crate) fn make<T: 'static>(
+    store: &mut StoreContextMut<'_, T>,
+    module: &Module,
+    loaded: &Arc<LoadedModule>,
+    create: impl Fn(
+        &mut runtime::Store,
+        &Arc<LoadedModule>,
+        &mut dyn Limiter,
+    ) -> Result<InstAddr, InstantiateError>,
+) -> Result<Handle<ModuleInst>> {
+    let mut made = store.0.limited(|store, limiter| create(store, loaded, limiter));
+    // Where that does not work either, the first error says what is missing.
+    if let Err(error) = &made
+        && error.wants_small_memories()
+        && let Ok(Some(small)) = module.engine().inner().for_small_memories(module.loaded())
+    {
+        made = store.0.limited(|store, limiter| create(store, small, limiter));
+    }
+    take_in(&mut store.0.runtime, module, made)
+}
+
+/// The handle of an instance of `module` that was `made`.
+fn take_in(
     store: &mut runtime::Store,
     module: &Module,
     made: Result<InstAddr, InstantiateError>,

@@ -1,10 +1,10 @@
 //! Instances as they were: put back to their first state, or remembered to make others from.
 
-use crate::instance::{check_engine, run_start, take_in};
+use crate::instance::{check_engine, make, run_start};
 use crate::limits::grow_error;
 use crate::{AsContextMut, Error, Extern, Instance, Module, Result, StoreContextMut};
 use std::fmt;
-use tenure_runtime::{self as runtime, ResetError};
+use tenure_runtime::{self as runtime, Limiter, ResetError};
 
 impl Instance {
     /// Puts the instance back to its state after instantiation, in place: its memories, tables and globals become
@@ -118,13 +118,14 @@ impl Snapshot {
 
     pub(crate) fn instantiate_core<T: 'static>(
         &self,
-        store: StoreContextMut<'_, T>,
+        mut store: StoreContextMut<'_, T>,
         imports: &[runtime::Extern],
     ) -> Result<Instance> {
         check_engine(&self.module, &store.0.engine)?;
-        let inner = &self.inner;
-        let made = store.0.limited(|store, limiter| store.create_from_snapshot(inner, imports, limiter));
-        let instance = take_in(&mut store.0.runtime, &self.module, made)?;
+        let create = |store: &mut runtime::Store, loaded: &_, limiter: &mut dyn Limiter| {
+            store.create_from_snapshot(&self.inner, loaded, imports, limiter)
+        };
+        let instance = make(&mut store, &self.module, self.inner.module(), create)?;
         store.0.runtime.instantiated(instance.addr);
         Ok(Instance(instance))
     }

@@ -144,6 +144,28 @@ fn memories_are_small_when_large_ones_have_taken_the_room() {
 }
 
 #[test]
+fn instances_of_a_snapshot_have_small_memories_too() {
+    under(2 << 30, "instances_of_a_snapshot_have_small_memories_too", || {
+        let engine = Engine::default();
+        let module = Module::new(&engine, ONE_PAGE).unwrap();
+        let mut store = Store::new(&engine, ());
+        let first = Instance::new(&mut store, &module, &[]).unwrap();
+        set(&mut store, first, 100, 9);
+        let large = first.snapshot(&mut store).unwrap();
+        let mut instances: Vec<Instance> =
+            (0..1_000).map(|_| large.instantiate(&mut store, &[]).unwrap()).collect();
+        // Of one whose memory is small.
+        let small = instances[999].snapshot(&mut store).unwrap();
+        instances.extend((0..1_000).map(|_| small.instantiate(&mut store, &[]).unwrap()));
+        for at in [0, 998, 1_000, 1_999] {
+            assert_eq!(get(&mut store, instances[at], 100), Ok(9));
+            works(&mut store, instances[at]);
+        }
+        assert_eq!(get(&mut store, first, 65532), Ok(0));
+    });
+}
+
+#[test]
 fn an_artifact_of_a_process_without_limits_runs_under_one() {
     let name = "an_artifact_of_a_process_without_limits_runs_under_one";
     let file =

@@ -138,17 +138,23 @@ impl Store {
         self.create(module, None, imports, limiter)
     }
 
-    /// Makes an instance in the state that `snapshot` has, when `limiter` allows it: nothing is to be initialized.
+    /// Makes an instance in the state that `snapshot` has, when `limiter` allows it: nothing is to be initialized. `module` is
+    /// that of the snapshot, or the same for other memories.
     ///
     /// # Errors
     /// As [`Store::create_instance`].
+    ///
+    /// # Panics
+    /// When it is another module.
     pub fn create_from_snapshot(
         &mut self,
         snapshot: &Snapshot,
+        module: &Arc<LoadedModule>,
         imports: &[Extern],
         limiter: &mut dyn Limiter,
     ) -> Result<InstAddr, InstantiateError> {
-        self.create(snapshot.module(), Some(snapshot.state()), imports, limiter)
+        assert_eq!(module.id(), snapshot.module().id(), "a snapshot of another module");
+        self.create(module, Some(snapshot.state()), imports, limiter)
     }
 
     /// Makes an instance as new, or in `state`.
