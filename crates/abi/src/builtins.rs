@@ -58,7 +58,7 @@ macro_rules! builtins {
             /// Whether its stub gives every register back as it was, so that code that may call it in a loop, but
             /// hardly ever does, need not keep anything in memory for it.
             pub fn keeps_registers(self) -> bool {
-                self == Self::EpochReached
+                matches!(self, Self::EpochReached | Self::StoppedAtEntry)
             }
 
             /// Offset of its stub in the array of stubs, in bytes.
@@ -111,8 +111,11 @@ builtins! {
     TableInit table_init(table: I32, elem: I32, dst: I64, src: I64, len: I64): [MayTrap];
     /// `elem.drop`.
     ElemDrop elem_drop(elem: I32): [];
-    /// The epoch's deadline has come: goes on to a new one, or traps.
+    /// The epoch's deadline may have come: goes on to a new one if it has, or traps.
     EpochReached epoch_reached(): [MayTrap];
+    /// The stack limit is above the stack pointer where a function begins: the stack is used up, which is a trap, or
+    /// the epoch's deadline may have come.
+    StoppedAtEntry stopped_at_entry(): [MayTrap];
     /// The budget of function `func` is used up, at its entry (`place` is [`ENTRY`]) or at the start of the loop
     /// of that number: the address of code that takes over (see `Compiler::compile_loop_entry`), or 0.
     BudgetSpent budget_spent(func: I32, place: I32) -> I64: [];

@@ -5,7 +5,7 @@
 
 use std::ffi::c_void;
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize};
 
 /// Where a function's code starts: one a function, shared by every instance of its module.
 ///
@@ -23,8 +23,11 @@ pub type Budget = AtomicI32;
 #[repr(C)]
 #[derive(Debug)]
 pub struct VmStore {
-    /// Lowest stack address a guest frame may reach; checked on function entry.
-    pub stack_limit: usize,
+    /// What functions hold the stack pointer against where they begin: [`VmStore::lowest`], or [`VmStore::STOP`]
+    /// when the guest is to ask the runtime whether it may go on. Any thread may write the latter.
+    pub stack_limit: AtomicUsize,
+    /// Lowest stack address a guest frame may reach.
+    pub lowest: usize,
     /// Frame pointer of the innermost guest frame when it last left for the host.
     pub last_exit_fp: usize,
     /// Where on the stack the address lies to which the host returns: in that frame's function.
@@ -41,10 +44,6 @@ pub struct VmStore {
     pub unwind: usize,
     /// Address of the stub where a thread goes on after a fault in guest code.
     pub after_fault: usize,
-    /// The engine's epoch counter.
-    pub epoch: *const AtomicU64,
-    /// From this epoch on code asks the runtime whether to go on; only code that was compiled to looks.
-    pub epoch_deadline: u64,
     /// Fuel that is left, of the part that is counted down; below 0 when more was used. Only code that was compiled
     /// to counts.
     pub fuel: i64,
@@ -69,8 +68,33 @@ pub struct VmFault {
 }
 
 impl VmStore {
+    /// The stack limit that is above every stack: loops look for it, and every check at a function's start fails.
+    pub const STOP: usize = usize::MAX;
+
+    /// The context of no store.
+    pub const fn new() -> Self {
+        Self {
+            stack_limit: AtomicUsize::new(0),
+            lowest: 0,
+            last_exit_fp: 0,
+            last_exit_sp: 0,
+            entry_fp: 0,
+            entry_sp: 0,
+            caller: std::ptr::null_mut(),
+            host: std::ptr::null_mut(),
+            unwind: 0,
+            after_fault: 0,
+            fuel: 0,
+            code_start: 0,
+            code_end: 0,
+            fault: VmFault { pc: 0, fp: 0, addr: 0 },
+        }
+    }
+
     /// Offset of [`VmStore::stack_limit`].
     pub const STACK_LIMIT: i32 = offset_of!(VmStore, stack_limit) as i32;
+    /// Offset of [`VmStore::lowest`].
+    pub const LOWEST: i32 = offset_of!(VmStore, lowest) as i32;
     /// Offset of [`VmStore::last_exit_fp`].
     pub const LAST_EXIT_FP: i32 = offset_of!(VmStore, last_exit_fp) as i32;
     /// Offset of [`VmStore::last_exit_sp`].
@@ -81,14 +105,16 @@ impl VmStore {
     pub const ENTRY_SP: i32 = offset_of!(VmStore, entry_sp) as i32;
     /// Offset of [`VmStore::caller`].
     pub const CALLER: i32 = offset_of!(VmStore, caller) as i32;
-    /// Offset of [`VmStore::epoch`].
-    pub const EPOCH: i32 = offset_of!(VmStore, epoch) as i32;
-    /// Offset of [`VmStore::epoch_deadline`].
-    pub const EPOCH_DEADLINE: i32 = offset_of!(VmStore, epoch_deadline) as i32;
     /// Offset of [`VmStore::fuel`].
     pub const FUEL: i32 = offset_of!(VmStore, fuel) as i32;
     /// Offset of [`VmStore::unwind`].
     pub const UNWIND: i32 = offset_of!(VmStore, unwind) as i32;
+}
+
+impl Default for VmStore {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// The start of every context: what `vmctx`, the first argument of every function, points at.

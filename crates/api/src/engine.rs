@@ -57,7 +57,8 @@ impl Engine {
         self.0.pooling_metrics()
     }
 
-    /// Advances the engine's epoch by one. Cheap; from any thread, also while guests run.
+    /// Advances the engine's epoch by one. Cheap, and takes no lock: from any thread, also while guests run, also in a
+    /// signal handler.
     ///
     /// Guests of engines with [`Config::epoch_interruption`] look at it; see
     /// [`Store::set_epoch_deadline`](crate::Store::set_epoch_deadline).

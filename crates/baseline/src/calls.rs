@@ -51,17 +51,14 @@ impl FuncCompiler<'_> {
         self.b.regions.region(self.region).pins.without(RegSet::of(&KEPT_PINS))
     }
 
-    /// Where the function begins, and every loop: asks the runtime whether to go on, if epochs are watched and the
-    /// deadline has come. No temp holds anything afterwards.
+    /// Where a loop begins and no temp holds anything: asks the runtime whether to go on, if epochs are watched and the
+    /// deadline has come.
     pub(crate) fn check_epoch(&mut self) {
         if !self.unit.tunables.epochs {
             return;
         }
-        self.save_arguments();
-        self.b.regs.drop_copies();
-        self.leaf = false;
         let (label, back) = (self.b.asm.new_label(), self.b.asm.new_label());
-        self.jump_if_epoch_reached(label);
+        self.jump_if_stopped(label);
         self.b.asm.bind(back);
         self.b.late.push(Late::Epoch { label, back, region: self.region, offset: self.offset });
     }

@@ -11,7 +11,6 @@ use tenure_code::{
     CompileError, CompileUnit, CompiledFunc, Compiler, FuncMeta, Reloc, Tier, TrapSite, WasmOffset,
 };
 use tenure_module::{Body, BodyAllocations, FuelPlan, ValidateError};
-use tenure_types::Trap;
 use wasmparser::{BinaryReader, FunctionBody, OperatorsReaderAllocations};
 
 /// The single-pass compiler, for the machine it runs on. One serves any number of threads and settings.
@@ -177,12 +176,9 @@ impl FuncCompiler<'_> {
         self.write_late();
         let too_large = CompileError::TooLarge { what: "bytes in one frame", limit: 1 << 30 };
         let size = self.frame.size().ok_or(too_large)?;
-        let overflow = self.checks_stack(size).then(|| self.b.asm.offset());
-        if overflow.is_some() {
-            self.offset = NO_OFFSET;
-            self.trap(Trap::StackOverflow);
-        }
-        let start = self.prologue(size, overflow)?;
+        self.offset = NO_OFFSET;
+        let failure = self.checks_stack(size).then(|| self.write_stack_failure(size));
+        let start = self.prologue(size, failure)?;
         let align = self.write_constants(start);
         let bug = |error: tenure_asm::AsmError| CompileError::Bug(error.to_string());
         let code = self.b.asm.buffer.finish_in_place().map_err(bug)?;

@@ -222,8 +222,9 @@ impl<'a> FuncCompiler<'a> {
         // The prologue is written last, when all is known, right in front of the body.
         self.b.asm.buffer.put_zeros(prologue::ROOM);
         self.receive();
+        // What the host can call is always stopped where it begins, which may take a call.
+        self.leaf = !self.unit.stops_at_entry(self.func);
         self.count_entry();
-        self.check_epoch();
         self.pay_at_entry();
         self.push_function_label();
     }

@@ -46,7 +46,7 @@ fn a_call_costs_the_bytes_outside_of_loops_and_leaves_arguments_where_they_came(
             mov edx, 0FFFFFFFFh
             mov rdi, [rbp-8]
             mov rax, [rdi+8]
-            call qword ptr [rax+58h]
+            call qword ptr [rax+60h]
             mov esi, [rbp-10h]
             mov rdi, [rbp-8]
             movsd xmm0, [rbp-18h]
@@ -96,7 +96,7 @@ fn a_loop_hands_over_with_everything_at_home() {
             mov edx, 0FFFFFFFFh
             mov rdi, [rbp-8]
             mov rax, [rdi+8]
-            call qword ptr [rax+58h]
+            call qword ptr [rax+60h]
             mov r9, [rbp-18h]
             mov r10d, [rbp-10h]
             mov rdi, [rbp-8]
@@ -107,7 +107,7 @@ fn a_loop_hands_over_with_everything_at_home() {
             mov edx, 0
             mov rdi, [rbp-8]
             mov rax, [rdi+8]
-            call qword ptr [rax+58h]
+            call qword ptr [rax+60h]
             test rax, rax
             je 00000000000000BBh
             mov rdi, [rbp-8]
@@ -281,7 +281,7 @@ fn an_import_is_called_through_its_record() {
             mov esi, 5
             mov r10, [rbp-8]
             mov r11, [r10]
-            mov [r11+28h], r10
+            mov [r11+30h], r10
             mov rax, [r10+20h]
             mov rdi, [r10+28h]
             call qword ptr [rax]
@@ -318,7 +318,7 @@ fn an_indirect_call_checks_bounds_null_and_type() {
             mov [rbp-10h], esi
             mov r10, [rbp-8]
             mov r11, [r10]
-            mov [r11+28h], r10
+            mov [r11+30h], r10
             mov rdi, [rax+8]
             mov rax, [rax]
             call qword ptr [rax]

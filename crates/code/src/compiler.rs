@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tenure_abi::CtxLayout;
 use tenure_abi::frame::Homes;
 use tenure_module::{Body, Module, OperatorCost, ValidateError};
-use tenure_types::MemType;
+use tenure_types::{FuncIdx, MemType};
 
 /// Which compiler made a piece of code.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -102,6 +102,15 @@ pub struct CompileUnit<'a> {
     pub layout: &'a CtxLayout,
     /// What code may rely on.
     pub tunables: &'a Tunables,
+}
+
+impl CompileUnit<'_> {
+    /// Whether `func` asks the runtime where it begins, even if it calls nothing and has no loop: where epochs are
+    /// watched, whatever can be called from outside of the module does.
+    pub fn stops_at_entry(&self, func: FuncIdx) -> bool {
+        let escapes = self.module.funcs.get(func.at()).is_some_and(|func| func.escape.is_some());
+        self.tunables.epochs && escapes
+    }
 }
 
 /// A tier. Shared by threads; each call compiles one function.

@@ -13,11 +13,10 @@ use crate::wasm_features::WasmFeatures;
 use crate::workers::Workers;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use tenure_abi::CtxLayout;
 use tenure_code::{CodeImage, CompileUnit, Compiler, Tier, Tunables};
 use tenure_module::{Body, Module, parse};
-use tenure_runtime::{CodeSpace, LoadedModule, StoreConfig, TierSummary};
+use tenure_runtime::{CodeSpace, Epochs, LoadedModule, StoreConfig, TierSummary};
 use tenure_types::{Features, TypeRegistry};
 
 /// Configuration, compilers, types and code memory of one engine.
@@ -32,7 +31,7 @@ pub struct Engine {
     tier_up: Option<Arc<Pool>>,
     workers: Workers,
     code: Arc<CodeSpace>,
-    epoch: Arc<AtomicU64>,
+    epochs: Arc<Epochs>,
 }
 
 impl Engine {
@@ -64,16 +63,16 @@ impl Engine {
             tier_up: (threads > 0).then(|| Arc::new(Pool::new(threads))),
             workers: Workers::new(),
             code: CodeSpace::with(config.to_space_config(footprint))?,
-            epoch: Arc::default(),
+            epochs: Arc::default(),
             footprint,
             tunables,
             config: config.clone(),
         })
     }
 
-    /// Advances the epoch by one, from any thread, also while guests run.
+    /// Advances the epoch by one, from any thread, also while guests run, also in a signal handler.
     pub fn increment_epoch(&self) {
-        self.epoch.fetch_add(1, Ordering::Relaxed);
+        self.epochs.advance();
     }
 
     /// What was asked for.
@@ -112,7 +111,7 @@ impl Engine {
         StoreConfig {
             max_wasm_stack: options.max_wasm_stack,
             backtraces: options.wasm_backtrace_max_frames.is_some(),
-            epoch: self.epoch.clone(),
+            epochs: self.epochs.clone(),
             tunables: self.tunables.clone(),
         }
     }

@@ -4,7 +4,7 @@ use crate::isa::{self, Cpu, Settings, Targets, UnsupportedMachine};
 use crate::metadata;
 use crate::offsets::{self, Offsets};
 use crate::schedule::Scheduler;
-use crate::translate::{Buffers, Translator};
+use crate::translate::{Buffers, Form, StackUse, Translator};
 use crate::tuning::Size;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::{CodegenError, Context};
@@ -38,6 +38,7 @@ struct Worker {
 }
 
 /// Where a function is entered, and how large it may be.
+#[derive(Clone, Copy)]
 struct Extent {
     entry: Option<LoopEntry>,
     most: Size,
@@ -145,8 +146,28 @@ impl Worker {
         cpu: Cpu,
         targets: &Targets,
         body: Body<'_>,
-        Extent { entry, most }: Extent,
+        extent: Extent,
     ) -> Result<CompiledFunc, CompileError> {
+        let again = body.again();
+        match self.try_compile(unit, cpu, targets, body, extent, StackUse::Little)? {
+            Some(func) => Ok(func),
+            None => {
+                let func = self.try_compile(unit, cpu, targets, again, extent, StackUse::Much)?;
+                func.ok_or_else(|| CompileError::Bug("a function that checks its stack uses too much".into()))
+            }
+        }
+    }
+
+    /// Compiles `body`; `None` if it uses more stack than was said.
+    fn try_compile(
+        &mut self,
+        unit: CompileUnit<'_>,
+        cpu: Cpu,
+        targets: &Targets,
+        body: Body<'_>,
+        Extent { entry, most }: Extent,
+        stack: StackUse,
+    ) -> Result<Option<CompiledFunc>, CompileError> {
         let func = body.func;
         let fuel = unit.tunables.fuel.as_ref().map(|costs| FuelPlan::read(costs, &body));
         let (mut validator, code) = body.into_validator(std::mem::take(&mut self.validator));
@@ -156,8 +177,7 @@ impl Worker {
         let mut translator = Translator::new(
             unit,
             cpu,
-            func,
-            entry,
+            Form { func, entry, stack },
             &mut self.context.func,
             &mut self.builder,
             std::mem::take(&mut self.buffers),
@@ -169,6 +189,7 @@ impl Worker {
         if !translator.was_entered() {
             return Err(CompileError::Bug(format!("control cannot come to the loop of {entry:?}")));
         }
+        let calls = translator.calls;
         let is_hard = translator.size().excess(&Size::GOOD.for_body(bytes)).is_some();
         let (buffers, vmctx) = translator.finish(&*targets.good);
         self.buffers = buffers;
@@ -191,13 +212,23 @@ impl Worker {
         self.context.compile(&**isa, &mut ControlPlane::default()).map_err(|error| refused(&error.inner))?;
         let compiled = self.context.compiled_code();
         let compiled = compiled.ok_or_else(|| CompileError::Bug("cranelift lost the code it made".into()))?;
+        let frame = compiled.buffer.frame_layout().map_or(0, |frame| frame.frame_to_fp_offset);
+        let little = match (calls, unit.tunables.signals) {
+            (false, _) => LITTLE_OF_LEAF,
+            (true, true) => LITTLE,
+            // Checked below.
+            (true, false) => u32::MAX,
+        };
+        if unit.tunables.epochs && stack == StackUse::Little && frame > little {
+            return Ok(None);
+        }
         if !unit.tunables.signals {
-            check_frame(compiled)?;
+            check_frame(frame)?;
         }
         let meta = metadata::meta(compiled, unit.tunables.signals, vmctx);
         let (mut code, relocs) = metadata::bytes(func, compiled, &self.context.func.params)?;
         isa::cheapen_traps(&mut code, meta.traps.iter().map(|site| site.code as usize));
-        Ok(CompiledFunc {
+        Ok(Some(CompiledFunc {
             homes: None,
             func,
             tier: Tier::Optimizing,
@@ -205,7 +236,7 @@ impl Worker {
             align: compiled.buffer.alignment,
             relocs,
             meta,
-        })
+        }))
     }
 }
 
@@ -245,12 +276,18 @@ fn translate(
     Ok(reader.into_allocations())
 }
 
+/// Largest frame that may exist before the stack is looked at, where epochs are watched: it lies in the reserve that
+/// the runtime keeps below the limit.
+const LITTLE: u32 = 16 << 10;
+
+/// As [`LITTLE`], for functions that call none and do not look at all.
+const LITTLE_OF_LEAF: u32 = 1024;
+
 /// Largest frame of code without signals: it checks the stack once the frame exists, which then lies in
 /// the reserve that the runtime keeps below the limit.
 const MAX_UNCHECKED_FRAME: u32 = 64 << 10;
 
-fn check_frame(code: &cranelift_codegen::CompiledCode) -> Result<(), CompileError> {
-    let frame = code.buffer.frame_layout().map_or(0, |frame| frame.frame_to_fp_offset);
+fn check_frame(frame: u32) -> Result<(), CompileError> {
     if frame <= MAX_UNCHECKED_FRAME {
         return Ok(());
     }

@@ -29,6 +29,8 @@ pub(crate) enum Region {
     Results,
     /// The store's counter of fuel.
     Fuel,
+    /// The store's stack limit, which other threads write.
+    StackLimit,
     /// Bytes of a memory.
     Mem(MemIdx),
     /// Elements of a table.
@@ -56,6 +58,7 @@ impl Translator<'_> {
             Region::Caller => (0, 1, "caller"),
             Region::Results => (0, 2, "results"),
             Region::Fuel => (0, 3, "fuel"),
+            Region::StackLimit => (0, 4, "stack limit"),
             Region::Mem(mem) => (1, own(mem.0, module.imported_mems), "memory"),
             Region::Table(table) => (2, own(table.0, module.imported_tables), "table"),
             Region::Global(global) => (3, own(global.0, module.imported_globals), "global"),

@@ -12,11 +12,14 @@ use crate::abi::{PTR, VECTOR, builtin_signature, clif_type, leaf_signature, sign
 use crate::entry::Entering;
 use crate::fuel::Fuel;
 use crate::isa::Cpu;
+use crate::records::Region;
 use crate::tuning::Size;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::immediates::Imm64;
 use cranelift_codegen::ir::{
-    self, Block, BlockArg, Endianness, ExtFuncData, ExternalName, FuncRef, Function, InstBuilder,
-    MemFlagsData, SigRef, StackSlot, StackSlotData, StackSlotKind, Type, UserExternalName, UserFuncName,
-    Value, types,
+    self, Block, BlockArg, Endianness, ExtFuncData, ExternalName, FuncRef, Function, Inst, InstBuilder,
+    InstructionData, MemFlagsData, Opcode, SigRef, StackSlot, StackSlotData, StackSlotKind, Type,
+    UserExternalName, UserFuncName, Value, types,
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use std::collections::HashMap;
@@ -69,6 +72,24 @@ pub(crate) enum FrameKind {
     Else,
 }
 
+/// How much stack the function is known to use.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StackUse {
+    /// No more than can be looked at once the frame exists; so little, if it calls nothing, that nobody need look.
+    Little,
+    /// Perhaps more.
+    Much,
+}
+
+/// What is made of which function.
+#[derive(Clone, Copy)]
+pub(crate) struct Form {
+    pub func: FuncIdx,
+    /// The loop to enter at; without it, code enters where the function begins.
+    pub entry: Option<LoopEntry>,
+    pub stack: StackUse,
+}
+
 pub(crate) struct Translator<'a> {
     pub unit: CompileUnit<'a>,
     pub cpu: Cpu,
@@ -86,6 +107,13 @@ pub(crate) struct Translator<'a> {
     pub entry: Option<Entering>,
     /// How many loops have begun.
     pub loops: u32,
+    /// Whether functions are called.
+    pub calls: bool,
+    /// The look at the stack limit where the function begins, and the branch by it, if one that calls nothing does
+    /// without.
+    entry_check: Option<(Inst, Inst)>,
+    /// How many looks at the stack limit there are.
+    looks: i32,
     pub frames: Vec<Frame>,
     /// Whether control can come to the next operator.
     pub reachable: bool,
@@ -111,12 +139,11 @@ pub(crate) struct Translator<'a> {
 }
 
 impl<'a> Translator<'a> {
-    /// Starts function `idx`: signature, entry block, parameters. With `entry_at` it is the code that enters there.
+    /// Starts a function: signature, entry block, parameters.
     pub(crate) fn new(
         unit: CompileUnit<'a>,
         cpu: Cpu,
-        idx: FuncIdx,
-        entry_at: Option<LoopEntry>,
+        Form { func: idx, entry: entry_at, stack }: Form,
         func: &'a mut Function,
         context: &'a mut FunctionBuilderContext,
         buffers: Buffers,
@@ -137,8 +164,8 @@ impl<'a> Translator<'a> {
         let mut next = || params.next().expect("the signature has a parameter for each");
         let vmctx = next();
         let results_pointer = results_in_memory(ty).then(&mut next);
-        let Buffers { mut stack, mut frames, mut locals, args, values } = buffers;
-        stack.clear();
+        let Buffers { stack: mut operands, mut frames, mut locals, args, values } = buffers;
+        operands.clear();
         frames.clear();
         locals.clear();
         let mut entering = None;
@@ -163,11 +190,14 @@ impl<'a> Translator<'a> {
             vmctx_slot: None,
             entry: entering,
             loops: 0,
+            calls: false,
+            entry_check: None,
+            looks: 0,
             frames,
             reachable: true,
             skipped: 0,
             offset: 0,
-            stack,
+            stack: operands,
             highest: 0,
             locals,
             fuel: None,
@@ -179,9 +209,9 @@ impl<'a> Translator<'a> {
             leaves: [None; Leaf::ALL.len()],
             results_slot: None,
         };
-        this.prologue();
+        this.prologue(stack);
         match &this.entry {
-            None => this.check_epoch(),
+            None => {}
             Some(entry) => {
                 let take_over = entry.take_over;
                 this.builder.ins().jump(take_over, &[]);
@@ -222,18 +252,28 @@ impl<'a> Translator<'a> {
     /// The buffers, for the next function, and what the driver needs to know.
     pub(crate) fn finish(self, isa: &dyn cranelift_codegen::isa::TargetIsa) -> (Buffers, Option<StackSlot>) {
         let Self { builder, stack, frames, locals, args, values, vmctx_slot, .. } = self;
+        if let Some((look, branch)) = self.entry_check.filter(|_| !self.calls) {
+            let branch = &mut builder.func.dfg.insts[branch];
+            if let InstructionData::Brif { blocks: [_, next], .. } = *branch {
+                *branch = InstructionData::Jump { opcode: Opcode::Jump, destination: next };
+            }
+            // What compares it is not used any more; a load would stay.
+            builder.func.dfg.insts[look] =
+                InstructionData::UnaryImm { opcode: Opcode::Iconst, imm: Imm64::new(0) };
+        }
         builder.finalize(isa.frontend_config());
         (Buffers { stack, frames, locals, args, values }, vmctx_slot)
     }
 
-    fn prologue(&mut self) {
+    fn prologue(&mut self, stack: StackUse) {
         if self.unit.tunables.keep_vmctx {
             let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, PTR.bytes(), 3);
             let slot = self.builder.create_sized_stack_slot(slot);
             self.builder.ins().stack_store(PTR, self.vmctx, slot, 0);
             self.vmctx_slot = Some(slot);
         }
-        if self.unit.tunables.signals {
+        let tunables = self.unit.tunables;
+        if tunables.signals && (!tunables.epochs || stack == StackUse::Much) {
             // Cranelift checks the stack itself, before the frame exists, with a faulting instruction.
             let func = &mut *self.builder.func;
             let flags = func.dfg.mem_flags.insert_unchecked(crate::records::FIXED);
@@ -245,42 +285,72 @@ impl<'a> Translator<'a> {
                 flags,
             };
             let store = func.create_global_value(load(vmctx, VmCtxHeader::STORE, flags));
-            let limit = func.create_global_value(load(store, VmStore::STACK_LIMIT, flags));
+            // The other word is impossible at times, and a fault cannot go on.
+            let limit = if tunables.epochs { VmStore::LOWEST } else { VmStore::STACK_LIMIT };
+            let limit = func.create_global_value(load(store, limit, flags));
             func.stack_limit = Some(limit);
-        } else {
+        }
+        if tunables.epochs {
+            self.check_entry(stack);
+        } else if !tunables.signals {
             // The frame exists by now: it lies in the reserve that is kept below the limit.
             let store = self.store_ctx();
             let limit = self.fixed_ptr(store, VmStore::STACK_LIMIT);
             let here = self.builder.ins().get_stack_pointer(PTR);
-            let over = self.builder.ins().icmp(ir::condcodes::IntCC::UnsignedLessThan, here, limit);
+            let over = self.builder.ins().icmp(IntCC::UnsignedLessThan, here, limit);
             self.trap_if(over, Trap::StackOverflow);
         }
     }
 
-    /// Asks the runtime whether to go on, if epochs are watched and the deadline has come. The counter is read
-    /// anew each time, since other threads advance it.
+    /// Where the function begins, if epochs are watched: asks the runtime whether to, when the stack is used up or
+    /// somebody has raised its limit because the deadline has come. The frame exists by now, as above.
+    fn check_entry(&mut self, stack: StackUse) {
+        let limit = self.stack_limit();
+        let here = self.builder.ins().get_stack_pointer(PTR);
+        let stopped = self.builder.ins().icmp(IntCC::UnsignedLessThan, here, limit);
+        let look = self.builder.func.dfg.value_def(limit).inst();
+        let branch = self.ask_if(stopped, Builtin::StoppedAtEntry);
+        let always = self.entry.is_none() && self.unit.stops_at_entry(self.idx);
+        if stack == StackUse::Little && !always {
+            self.entry_check = look.map(|look| (look, branch));
+        }
+    }
+
+    /// Where a loop begins, if epochs are watched: asks the runtime whether to go on, when somebody has made the
+    /// stack limit impossible because the deadline has come.
     pub(crate) fn check_epoch(&mut self) {
         if !self.unit.tunables.epochs {
             return;
         }
+        let limit = self.stack_limit();
+        let stopped = self.builder.ins().icmp_imm_s(IntCC::Equal, limit, VmStore::STOP.cast_signed() as i64);
+        self.ask_if(stopped, Builtin::EpochReached);
+    }
+
+    /// The stack limit as it is now. Other threads write it, so that no look may take the word of another one: each
+    /// is at an address that the optimizer takes for a place of its own.
+    fn stack_limit(&mut self) -> Value {
+        let by = self.looks.saturating_mul(8);
+        self.looks = self.looks.saturating_add(1);
         let store = self.store_ctx();
-        let counter = self.fixed_ptr(store, VmStore::EPOCH);
-        let flags = ir::MemFlagsData::trusted();
-        // Atomic, or the optimizer would take an earlier load's word for it.
-        let now = self.builder.ins().atomic_load(PTR, flags, counter);
-        let deadline = self.builder.ins().load(PTR, flags, store, VmStore::EPOCH_DEADLINE);
-        let reached =
-            self.builder.ins().icmp(ir::condcodes::IntCC::UnsignedGreaterThanOrEqual, now, deadline);
+        let apart = self.builder.ins().iadd_imm_s(store, i64::from(by));
+        let flags = self.trusted(Region::StackLimit);
+        self.builder.ins().load(PTR, flags, apart, VmStore::STACK_LIMIT - by)
+    }
+
+    /// Calls a builtin in a cold block when `condition` is not 0. The branch.
+    fn ask_if(&mut self, condition: Value, builtin: Builtin) -> Inst {
         let ask = self.builder.create_block();
         let next = self.builder.create_block();
         self.builder.set_cold_block(ask);
-        self.builder.ins().brif(reached, ask, &[], next, &[]);
+        let branch = self.builder.ins().brif(condition, ask, &[], next, &[]);
         self.builder.seal_block(ask);
         self.builder.switch_to_block(ask);
-        self.builtin_between_operators(Builtin::EpochReached);
+        self.builtin_between_operators(builtin);
         self.builder.ins().jump(next, &[]);
         self.builder.seal_block(next);
         self.builder.switch_to_block(next);
+        branch
     }
 
     /// Declares `count` more locals, zero at the start.

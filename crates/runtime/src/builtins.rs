@@ -338,9 +338,26 @@ mod bodies {
         Ok(code.map_err(|error| Why::Abandon(Abandon::NoCode(error)))? as u64)
     }
 
+    pub fn stopped_at_entry(store: *mut Store, instance: InstAddr) -> Result<u64, Why> {
+        // SAFETY: the store is lent to this body; its guest has left for it, with a return address on top.
+        let (sp, lowest) = unsafe {
+            let vm = (*store).vm();
+            ((*vm).last_exit_sp + size_of::<usize>(), (*vm).lowest)
+        };
+        if sp < lowest {
+            return Err(Trap::StackOverflow.into());
+        }
+        epoch_reached(store, instance)
+    }
+
     pub fn epoch_reached(store: *mut Store, _: InstAddr) -> Result<u64, Why> {
         // SAFETY: the store is lent to this body, and by it to the handler, one after the other.
         unsafe {
+            if !(*store).deadline_has_come() {
+                // Somebody stopped the guest for a deadline of before.
+                (*store).renew_stack_limit();
+                return Ok(0);
+            }
             let Some(mut handler) = (*store).epoch_handler.take() else {
                 return Err(Trap::Interrupt.into());
             };

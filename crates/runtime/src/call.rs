@@ -133,7 +133,8 @@ pub unsafe fn call(
     } else {
         // SAFETY: no guest of the store runs while this writes its context; the rest is passed on.
         unsafe {
-            (*vm).stack_limit = outermost_limit(&*store);
+            (*vm).lowest = outermost_limit(&*store);
+            (*store).renew_stack_limit();
             let status = run(store, funcref, entry, values);
             (*vm).entry_fp = 0;
             status
@@ -189,7 +190,7 @@ unsafe fn run(store: *mut Store, funcref: NonNull<VmFuncRef>, entry: usize, valu
     // signature, made for this type of function.
     unsafe {
         let vm = (*store).vm();
-        if current_sp() <= (*vm).stack_limit {
+        if current_sp() <= (*vm).lowest {
             return STATUS_STACK;
         }
         (*store).entries += 1;

@@ -32,18 +32,16 @@ unsafe fn handler(fault: &Fault) -> Option<Resume> {
     if vm.is_null() {
         return None;
     }
-    // SAFETY: a thread's current store context is alive as long as it is the current one.
-    let vm = unsafe { &mut *vm };
-    if vm.entry_fp == 0 || !(vm.code_start..vm.code_end).contains(&fault.pc) {
-        return None;
-    }
-    vm.fault = VmFault { pc: fault.pc, fp: fault.fp, addr: fault.addr.unwrap_or(0) };
-    Some(Resume {
-        pc: vm.after_fault,
-        sp: fault.sp & !15,
-        arg0: std::ptr::from_mut(vm).expose_provenance(),
-        fp: fault.fp,
-    })
+    // SAFETY: a thread's current store context is alive as long as it is the current one, and the thread's; others
+    // use only its stack limit.
+    let after_fault = unsafe {
+        if (*vm).entry_fp == 0 || !((*vm).code_start..(*vm).code_end).contains(&fault.pc) {
+            return None;
+        }
+        (*vm).fault = VmFault { pc: fault.pc, fp: fault.fp, addr: fault.addr.unwrap_or(0) };
+        (*vm).after_fault
+    };
+    Some(Resume { pc: after_fault, sp: fault.sp & !15, arg0: vm.expose_provenance(), fp: fault.fp })
 }
 
 /// Called by the fault stub: finds out which trap the noted fault is, and notes it with a backtrace.

@@ -115,7 +115,7 @@ mod tests {
     fn store(costs: Option<OperatorCost>) -> Store {
         let tunables = Tunables { fuel: costs.map(Arc::new), ..Tunables::default() };
         let config =
-            StoreConfig { max_wasm_stack: 1 << 16, backtraces: false, epoch: Arc::default(), tunables };
+            StoreConfig { max_wasm_stack: 1 << 16, backtraces: false, epochs: Arc::default(), tunables };
         Store::new(CodeSpace::new().unwrap(), Arc::default(), config)
     }
 

@@ -13,6 +13,8 @@
 
 mod addr;
 mod arena;
+#[expect(unsafe_code, reason = "keeps the contexts of stores that other threads stop")]
+mod epochs;
 mod limits;
 mod pooling;
 #[expect(unsafe_code, reason = "follows the funcrefs that guests hold")]
@@ -69,6 +71,7 @@ pub use addr::{Addr, FuncAddr, GlobalAddr, Handle, HandleError, InstAddr, MemAdd
 pub use backtrace::{Backtrace, Frame};
 pub use call::{Abandon, EntryStub, TrapInfo, unwind};
 pub use code_space::{CodeSpace, LoadError, SigStubs, SpaceConfig};
+pub use epochs::Epochs;
 pub use func::{FuncInst, HostFunc};
 pub use global::GlobalInst;
 pub use imports::{Extern, ImportError, check_import, match_import};

@@ -4,6 +4,7 @@ use crate::addr::{Addr, FuncAddr, GlobalAddr, Handle, HandleError, InstAddr, Mem
 use crate::arena::Arena;
 use crate::call::{Abandon, Activation};
 use crate::code_space::{CodeSpace, LoadError};
+use crate::epochs::{Epochs, Place};
 use crate::externs::{Externs, HostValue};
 use crate::func::{AddressHasher, FuncInst, FuncOwner, HostFunc, HostFuncKey, HostRecord};
 use crate::global::GlobalInst;
@@ -22,7 +23,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use tenure_abi::ValRaw;
 use tenure_abi::vm::{VmFault, VmFuncRef, VmStore};
 use tenure_code::Tunables;
@@ -36,8 +37,8 @@ pub struct StoreConfig {
     pub max_wasm_stack: usize,
     /// Whether traps and errors carry the guest's backtrace.
     pub backtraces: bool,
-    /// The engine's epoch counter.
-    pub epoch: Arc<AtomicU64>,
+    /// The engine's epoch, and who watches it.
+    pub epochs: Arc<Epochs>,
     /// How memories that the host makes are reserved, and whether faults stand for traps.
     pub tunables: Tunables,
 }
@@ -67,8 +68,8 @@ pub struct Store {
     linked: HashMap<HostFuncKey, FuncAddr, BuildHasherDefault<AddressHasher>>,
     /// The calls that the active call was made from, innermost first; null when it is the outermost.
     pub(crate) outer: *const Activation,
-    /// The engine's epoch counter.
-    epoch: Arc<AtomicU64>,
+    /// Where the store is among those that watch the epoch, if its guests are compiled to.
+    place: Option<Place>,
     /// What is asked when the deadline has come; without it that is a trap.
     pub(crate) epoch_handler: Option<EpochHandler>,
     /// Fuel beyond what compiled code counts down.
@@ -88,7 +89,7 @@ pub struct Store {
 }
 
 // SAFETY: the raw pointers lead to allocations that the store owns (its context, its instances' contexts and
-// host functions' records) or that outlive it (code memory, held by `space`); none is bound to a thread.
+// host functions' records) or that outlive it (code memory, held by `space`; the place of a context, by `config`); none is bound to a thread.
 // `outer` is null whenever the store can be moved, since a call borrows it. Closures and host references
 // are `Send + Sync`; a noted reason is `Send`.
 unsafe impl Send for Store {}
@@ -99,29 +100,32 @@ impl Store {
     /// An empty store.
     pub fn new(space: Arc<CodeSpace>, types: Arc<TypeRegistry>, config: StoreConfig) -> Self {
         let (code_start, code_end) = space.code_range();
-        let vm = quarantine::boxed(VmStore {
-            stack_limit: 0,
-            last_exit_fp: 0,
-            last_exit_sp: 0,
-            entry_fp: 0,
-            entry_sp: 0,
-            caller: std::ptr::null_mut(),
-            host: std::ptr::null_mut(),
-            unwind: space.unwind(),
-            after_fault: space.fault(),
-            epoch: Arc::as_ptr(&config.epoch),
-            epoch_deadline: 0,
-            fuel: 0,
-            code_start,
-            code_end,
-            fault: VmFault::default(),
-        });
+        let (place, vm) = match config.tunables.epochs {
+            true => {
+                let (place, vm) = config.epochs.take();
+                (Some(place), vm)
+            }
+            false => (None, quarantine::boxed(VmStore::new())),
+        };
+        // SAFETY: nobody else has the place by now. Another thread may be stopping the store that had it before:
+        // that writes the limit, which is left as it is.
+        unsafe {
+            let vm = vm.as_ptr();
+            (*vm).entry_fp = 0;
+            (*vm).host = std::ptr::null_mut();
+            (*vm).unwind = space.unwind();
+            (*vm).after_fault = space.fault();
+            (*vm).fuel = 0;
+            (*vm).code_start = code_start;
+            (*vm).code_end = code_end;
+            (*vm).fault = VmFault::default();
+        }
         Self {
             id: StoreId::next(),
             vm,
             space,
             types,
-            epoch: config.epoch.clone(),
+            place,
             config,
             instances: Arena::default(),
             funcs: Arena::default(),
@@ -221,9 +225,31 @@ pub type EpochHandler = Box<dyn FnMut(*mut Store) -> Result<u64, Abandon> + Send
 impl Store {
     /// The deadline is `ticks` epochs from now; saturates.
     pub fn set_epoch_deadline(&mut self, ticks: u64) {
-        let deadline = self.epoch.load(Ordering::Relaxed).saturating_add(ticks);
-        // SAFETY: the store's own context; no guest of it runs meanwhile.
-        unsafe { (*self.vm()).epoch_deadline = deadline };
+        let Some(place) = self.place else { return };
+        let epochs = &self.config.epochs;
+        epochs.deadline(place).store(epochs.now().saturating_add(ticks), Ordering::SeqCst);
+        self.renew_stack_limit();
+    }
+
+    /// Whether it has come, if guests are compiled to look.
+    pub(crate) fn deadline_has_come(&self) -> bool {
+        let epochs = &self.config.epochs;
+        self.place.is_some_and(|place| epochs.now() >= epochs.deadline(place).load(Ordering::SeqCst))
+    }
+
+    /// Makes the stack limit what it is by the stack and the deadline, which may just have changed.
+    #[inline]
+    pub(crate) fn renew_stack_limit(&self) {
+        // SAFETY: the store's own context, of which others use only the limit.
+        let (limit, lowest) = unsafe { (&(*self.vm()).stack_limit, (*self.vm()).lowest) };
+        if self.place.is_none() {
+            return limit.store(lowest, Ordering::Relaxed);
+        }
+        // Whoever advances the epoch after this looked stops the guest; before, this does.
+        limit.store(lowest, Ordering::SeqCst);
+        if self.deadline_has_come() {
+            limit.store(VmStore::STOP, Ordering::SeqCst);
+        }
     }
 
     /// Sets who decides when the deadline has come; without a handler that is a trap.
@@ -574,8 +600,13 @@ impl Drop for Store {
         self.mems = Arena::default();
         self.globals = Arena::default();
         self.instances = Arena::default();
-        // SAFETY: made in `new`; no call is active, so nothing runs that could use it.
-        let _ = unsafe { quarantine::unboxed(self.vm) };
+        match self.place {
+            Some(place) => self.config.epochs.give_back(place),
+            None => {
+                // SAFETY: made in `new`; no call is active, so nothing runs that could use it.
+                let _ = unsafe { quarantine::unboxed(self.vm) };
+            }
+        }
         panics.resume();
     }
 }

@@ -86,7 +86,7 @@ impl Engine {
         let config = StoreConfig {
             max_wasm_stack: 1 << 19,
             backtraces: true,
-            epoch: Arc::default(),
+            epochs: Arc::default(),
             tunables: tunables(),
         };
         let mut store = Store::new(self.space.clone(), self.types.clone(), config);

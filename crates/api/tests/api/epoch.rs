@@ -1,8 +1,12 @@
 //! Deadlines in epochs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use tenure::{Config, Engine, Instance, Module, Store, Strategy, Trap, TypedFunc, UpdateDeadline, bail};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use tenure::{
+    AsContextMut, Caller, Config, Engine, Extern, Func, Instance, Module, OnStackReplacement, Store,
+    Strategy, TierUp, Trap, TypedFunc, UpdateDeadline, bail,
+};
 
 fn spinner() -> (Engine, Store<u32>, TypedFunc<(), ()>) {
     spinner_of(Strategy::Auto)
@@ -137,4 +141,283 @@ fn an_epoch_that_comes_at_every_turn_changes_no_value() {
         let (found, calls) = run(strategy, true);
         assert_eq!((found, calls), (expected, 26), "{strategy:?}");
     }
+}
+
+type Change = fn(&mut Config);
+
+/// An engine that watches epochs for each way to make code and to find traps.
+fn watching() -> Vec<(String, Engine)> {
+    let mut engines = Vec::new();
+    for signals in [true, false] {
+        let tiers: [(&str, Change); 3] = [
+            ("optimizing", |config| {
+                config.strategy(Strategy::Optimizing);
+            }),
+            ("baseline", |config| {
+                config.strategy(Strategy::Baseline);
+            }),
+            ("tiered, from loops", |config| {
+                config
+                    .strategy(Strategy::Tiered)
+                    .tier_up_budget(0)
+                    .tier_up_budget_per_byte(0)
+                    .tier_up(TierUp::AtOnce)
+                    .on_stack_replacement(OnStackReplacement::First);
+            }),
+        ];
+        for (name, set) in tiers {
+            let mut config = Config::new();
+            config.epoch_interruption(true).signals_based_traps(signals);
+            set(&mut config);
+            engines.push((format!("{name}, signals {signals}"), Engine::new(&config).unwrap()));
+        }
+    }
+    engines
+}
+
+/// Advances an engine's epoch until it is dropped.
+struct Clock {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Clock {
+    fn start(engine: &Engine) -> Self {
+        let (engine, stop) = (engine.clone(), Arc::new(AtomicBool::new(false)));
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                engine.increment_epoch();
+                std::thread::yield_now();
+            }
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+/// Code that goes on for ever, with and without loops.
+const ENDLESS: &str = r#"(module
+    (func (export "loop") (loop (br 0)))
+    (func (export "loops") (local i32)
+        (loop (local.set 0 (i32.const 3)) (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (br 0)))
+    (func $tree (export "tree") (call $deep (i32.const 60)))
+    (func $deep (param i32)
+        (if (local.get 0) (then
+            (call $deep (i32.sub (local.get 0) (i32.const 1)))
+            (call $deep (i32.sub (local.get 0) (i32.const 1))))))
+    (func $tail (export "tail") (return_call $tail))
+    (type $void (func))
+    (table 1 funcref)
+    (elem (i32.const 0) $leaf)
+    (func $leaf (export "leaf"))
+    (func (export "calls") (loop (call_indirect (type $void) (i32.const 0)) (br 0))))"#;
+
+#[test]
+fn whatever_goes_on_for_ever_is_interrupted_from_another_thread() {
+    for (way, engine) in watching() {
+        let module = Module::new(&engine, ENDLESS).unwrap();
+        for name in ["loop", "loops", "tree", "tail", "calls"] {
+            let mut store = Store::new(&engine, ());
+            store.set_epoch_deadline(2);
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            let endless = instance.get_typed_func::<(), ()>(&mut store, name).unwrap();
+            let clock = engine.clone();
+            let clock = std::thread::spawn(move || (0..2).for_each(|_| clock.increment_epoch()));
+            let error = endless.call(&mut store, ()).unwrap_err();
+            assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt), "{way}: {name}");
+            clock.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_the_host_calls_is_interrupted_where_it_begins() {
+    for (way, engine) in watching() {
+        let module = Module::new(&engine, ENDLESS).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let leaf = instance.get_typed_func::<(), ()>(&mut store, "leaf").unwrap();
+        let error = leaf.call(&mut store, ()).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt), "{way}");
+        store.set_epoch_deadline(1);
+        leaf.call(&mut store, ()).unwrap();
+    }
+}
+
+/// A function that calls itself for ever or a number of times, with so many values alive that its frame is large.
+fn deep(values: usize) -> String {
+    let (mut locals, mut set, mut sum) = (String::new(), String::new(), String::new());
+    for at in 0..values {
+        locals += &format!("(local $v{at} i64)");
+        // A load stays where it is: its value is there during the call.
+        set += &format!("(local.set $v{at} (i64.load offset={} (local.get $n)))", 8 * at);
+        sum += &format!(
+            "(local.set $sum (i64.xor (i64.rotl (local.get $sum) (i64.const 1)) (local.get $v{at})))"
+        );
+    }
+    format!(
+        r#"(module (memory 1) (data (i32.const 0) "{}")
+            (func $deep (export "deep") (param $n i32) (result i64) (local $sum i64) {locals} {set}
+            (if (local.get $n) (then
+                (local.set $sum (call $deep (i32.sub (local.get $n) (i32.const 1))))))
+            {sum} (local.get $sum)))"#,
+        "tenure".repeat(5000)
+    )
+}
+
+#[test]
+fn a_stack_that_is_used_up_is_that_whatever_the_epoch() {
+    for (way, engine) in watching() {
+        for values in [0, 40, 2200] {
+            let module = Module::new(&engine, deep(values)).unwrap();
+            let mut store = Store::new(&engine, 0_u32);
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            let deep = instance.get_typed_func::<i32, i64>(&mut store, "deep").unwrap();
+            store.set_epoch_deadline(u64::MAX);
+            let expected = deep.call(&mut store, 12).unwrap();
+
+            // It comes at every look, and while the stack is used up.
+            store.epoch_deadline_callback(|mut store| {
+                *store.data_mut() += 1;
+                Ok(UpdateDeadline::Continue(0))
+            });
+            store.set_epoch_deadline(0);
+            assert_eq!(deep.call(&mut store, 12).unwrap(), expected, "{way}, {values} values");
+            assert!(*store.data() >= 13, "{way}, {values} values: {}", store.data());
+            let error = deep.call(&mut store, 40_000).unwrap_err();
+            assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow), "{way}, {values} values");
+
+            // It comes again and again from outside.
+            let _clock = Clock::start(&engine);
+            store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
+            for _ in 0..20 {
+                assert_eq!(deep.call(&mut store, 12).unwrap(), expected, "{way}, {values} values");
+            }
+            let error = deep.call(&mut store, 40_000).unwrap_err();
+            assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow), "{way}, {values} values");
+        }
+    }
+}
+
+#[test]
+fn each_store_has_its_own_deadline() {
+    let engine = Engine::new(Config::new().epoch_interruption(true)).unwrap();
+    let module = Module::new(&engine, deep(0)).unwrap();
+    let mut stores: Vec<_> = (1..=100)
+        .map(|deadline| {
+            let mut store = Store::new(&engine, deadline);
+            store.set_epoch_deadline(deadline);
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            let deep = instance.get_typed_func::<i32, i64>(&mut store, "deep").unwrap();
+            (store, deep)
+        })
+        .collect();
+    for now in 1..=100 {
+        engine.increment_epoch();
+        for (store, deep) in &mut stores {
+            let outcome = deep.call(&mut *store, 3);
+            assert_eq!(outcome.is_err(), *store.data() <= now, "at {now}: the deadline is {}", store.data());
+        }
+        // Others take the places of those that go.
+        if now % 10 == 0 {
+            stores.retain(|(store, _)| *store.data() > now);
+        }
+    }
+    assert!(stores.is_empty());
+}
+
+#[test]
+fn a_host_function_moves_the_deadline_of_the_calls_around_it() {
+    for (way, engine) in watching() {
+        let module = Module::new(
+            &engine,
+            r#"(module
+                (import "" "host" (func $host (param i32) (result i32)))
+                (func (export "inner") (loop (br 0)))
+                (func (export "outer") (param $n i32) (result i32)
+                    (local $sum i32)
+                    (local.set $sum (call $host (local.get $n)))
+                    (loop $l
+                        (local.set $sum (i32.add (local.get $sum) (i32.const 1)))
+                        (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+                    (local.get $sum)))"#,
+        )
+        .unwrap();
+        for extends in [true, false] {
+            let mut store = Store::new(&engine, ());
+            store.set_epoch_deadline(1);
+            let host =
+                Func::wrap(&mut store, move |mut caller: Caller<'_, ()>, n: i32| -> tenure::Result<i32> {
+                    let inner = caller.get_export("inner").and_then(Extern::into_func).unwrap();
+                    let inner = inner.typed::<(), ()>(&caller)?;
+                    caller.engine().increment_epoch();
+                    let error = inner.call(&mut caller, ()).unwrap_err();
+                    assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+                    if extends {
+                        caller.as_context_mut().set_epoch_deadline(1);
+                    }
+                    Ok(n)
+                });
+            let instance = Instance::new(&mut store, &module, &[host.into()]).unwrap();
+            let outer = instance.get_typed_func::<i32, i32>(&mut store, "outer").unwrap();
+            let outcome = outer.call(&mut store, 5);
+            match extends {
+                true => assert_eq!(outcome.unwrap(), 10, "{way}"),
+                false => {
+                    let error = outcome.unwrap_err();
+                    assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt), "{way}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn stores_come_and_go_while_the_epoch_advances() {
+    let engine = Engine::new(Config::new().epoch_interruption(true)).unwrap();
+    let module = Module::new(&engine, deep(3)).unwrap();
+    let expected = {
+        let mut store = Store::new(&engine, ());
+        store.set_epoch_deadline(u64::MAX);
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        instance.get_typed_func::<i32, i64>(&mut store, "deep").unwrap().call(&mut store, 40).unwrap()
+    };
+    let _clocks = [Clock::start(&engine), Clock::start(&engine)];
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let (engine, module) = (&engine, &module);
+            scope.spawn(move || {
+                for turn in 0..300 {
+                    let mut store = Store::new(engine, 0_u32);
+                    store.epoch_deadline_callback(move |mut store| {
+                        *store.data_mut() += 1;
+                        Ok(UpdateDeadline::Continue((thread + turn) % 3))
+                    });
+                    let instance = Instance::new(&mut store, module, &[]).unwrap();
+                    let deep = instance.get_typed_func::<i32, i64>(&mut store, "deep").unwrap();
+                    assert_eq!(deep.call(&mut store, 40).unwrap(), expected);
+                    assert!(*store.data() > 0, "the first deadline is epoch 0");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn an_engine_that_does_not_watch_takes_deadlines_and_forgets_them() {
+    let engine = Engine::default();
+    let module = Module::new(&engine, deep(3)).unwrap();
+    let mut store = Store::new(&engine, ());
+    store.set_epoch_deadline(0);
+    engine.increment_epoch();
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let deep = instance.get_typed_func::<i32, i64>(&mut store, "deep").unwrap();
+    deep.call(&mut store, 5).unwrap();
 }

@@ -309,6 +309,13 @@ impl Assembler {
         self.offset() - 4
     }
 
+    /// Jumps by a distance, which is to be filled in. Returns the offset of its four bytes; it counts from their end.
+    #[inline]
+    pub fn jmp_rel(&mut self) -> usize {
+        self.buffer.put(0xe9, 5);
+        self.offset() - 4
+    }
+
     /// `sub dword [rip + 0], 0`. Returns the offset of the four bytes of the distance; four bytes of the
     /// number follow. Somebody else fills both in.
     #[inline]

@@ -261,17 +261,21 @@ impl FuncCompiler<'_> {
         }
     }
 
-    /// Jumps to `label` if the epoch's deadline has come. Needs no register but the scratch register and one that
-    /// no pin is ever in.
-    pub(crate) fn jump_if_epoch_reached(&mut self, label: tenure_asm::Label) {
-        let (store, now) = (general(SCRATCH), general(RAX));
-        self.load_item(Item::CONTEXT, SCRATCH);
-        let asm = &mut self.b.asm;
-        asm.mov_rm(Size::S64, store, Mem::new(store, VmCtxHeader::STORE));
-        asm.mov_rm(Size::S64, now, Mem::new(store, VmStore::EPOCH));
-        asm.mov_rm(Size::S64, now, Mem::new(now, 0));
-        asm.cmp_rm(Size::S64, now, Mem::new(store, VmStore::EPOCH_DEADLINE));
-        asm.jcc(tenure_asm::x64::Cond::AboveEqual, label);
+    /// Jumps to `label` if somebody has made the stack limit impossible. Needs no register but the scratch register.
+    pub(crate) fn jump_if_stopped(&mut self, label: tenure_asm::Label) {
+        self.load_store();
+        let limit = Mem::new(general(SCRATCH), VmStore::STACK_LIMIT);
+        // Sign-extended: the impossible limit.
+        self.b.asm.cmp_mi(Size::S64, limit, -1);
+        self.b.asm.jcc(tenure_asm::x64::Cond::Equal, label);
+    }
+
+    /// Calls the runtime in front of the body, where the stack limit is above the stack pointer: every register but
+    /// those of the call keeps its value.
+    pub(crate) fn call_stopped_at_entry(&mut self) {
+        self.b.asm.mov_rm(Size::S64, general(RAX), Mem::new(general(RDI), VmCtxHeader::BUILTINS));
+        self.note_offset(self.offset);
+        self.b.asm.call_m(Mem::new(general(RAX), Builtin::StoppedAtEntry.offset()));
     }
 
     /// Takes from the function's budget a number that is written later, and jumps to `spent` if it is negative then.
@@ -316,7 +320,12 @@ impl FuncCompiler<'_> {
 
     /// The store's counter of fuel, by the scratch register.
     fn fuel_counter(&mut self) -> Mem {
-        let store = general(SCRATCH);
+        self.load_store();
+        Mem::new(general(SCRATCH), VmStore::FUEL)
+    }
+
+    /// Loads the scratch register with the store's context.
+    fn load_store(&mut self) {
         let context = match self.b.regs.of(Item::CONTEXT) {
             Some(context) => context,
             None => {
@@ -324,8 +333,7 @@ impl FuncCompiler<'_> {
                 SCRATCH
             }
         };
-        self.b.asm.mov_rm(Size::S64, store, Mem::new(general(context), VmCtxHeader::STORE));
-        Mem::new(store, VmStore::FUEL)
+        self.b.asm.mov_rm(Size::S64, general(SCRATCH), Mem::new(general(context), VmCtxHeader::STORE));
     }
 
     /// Counts `cost` down. Needs no register but the scratch register; the flags are those of what is left.

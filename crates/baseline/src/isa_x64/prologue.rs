@@ -7,6 +7,7 @@ use crate::func::FuncCompiler;
 use tenure_abi::vm::{VmCtxHeader, VmStore};
 use tenure_asm::x64::{Assembler, Cond, Mem, Size, Sse, Width};
 use tenure_code::CompileError;
+use tenure_types::Trap;
 
 /// Bytes in front of the body that are kept for the prologue.
 pub(crate) const ROOM: usize = 256;
@@ -22,6 +23,22 @@ const RED_ZONE: u32 = 128;
 /// Up to how many homes are made zero one by one.
 const ZEROED_APART: usize = 16;
 
+/// Where code goes when the check of the stack fails: places in the buffer.
+#[derive(Clone, Copy)]
+pub(crate) struct StackFailure {
+    /// Where that is a trap.
+    overflow: usize,
+    /// Where the runtime is asked, if epochs are watched, which makes the check fail too.
+    stopped: Option<Stopped>,
+}
+
+#[derive(Clone, Copy)]
+struct Stopped {
+    at: usize,
+    /// The distance back to behind the check, to be written.
+    back: usize,
+}
+
 impl FuncCompiler<'_> {
     /// Whether the stack has to be checked. A leaf calls at most a builtin, whose stub finds room in the reserve, and
     /// code that takes over, which checks the stack itself.
@@ -29,15 +46,36 @@ impl FuncCompiler<'_> {
         !self.leaf || size > UNCHECKED
     }
 
-    /// The prologue for a frame of `size` bytes. `overflow` is where a stack that is too small is a trap, from the
-    /// start of the buffer in which the body begins at [`ROOM`]. Returns where the prologue begins there.
-    pub(crate) fn prologue(&mut self, size: u32, overflow: Option<usize>) -> Result<usize, CompileError> {
+    /// Writes what happens to a frame of `size` bytes when the check fails.
+    pub(crate) fn write_stack_failure(&mut self, size: u32) -> StackFailure {
+        let mut failure = StackFailure { overflow: self.b.asm.offset(), stopped: None };
+        if self.unit.tunables.epochs {
+            self.leaf = false;
+            let at = self.b.asm.offset();
+            self.call_stopped_at_entry();
+            failure.stopped = Some(Stopped { at, back: self.b.asm.jmp_rel() });
+            failure.overflow = self.b.asm.offset();
+        }
+        if failure.stopped.is_none() || size > CHECKED_LATE {
+            self.trap(Trap::StackOverflow);
+        }
+        failure
+    }
+
+    /// The prologue for a frame of `size` bytes, with a check of the stack if something happens when it fails. Returns
+    /// where it begins in the buffer in which the body begins at [`ROOM`].
+    pub(crate) fn prologue(
+        &mut self,
+        size: u32,
+        failure: Option<StackFailure>,
+    ) -> Result<usize, CompileError> {
         let mut asm = std::mem::take(&mut self.b.prologue);
         asm.buffer.clear();
         let (sp, fp, scratch) = (general(RSP), general(RBP), general(SCRATCH));
         asm.push_r(fp);
         asm.mov_rr(Size::S64, fp, sp);
-        let mut check_at = None;
+        let mut jumps = [None; 2];
+        let stopped = failure.and_then(|failure| failure.stopped);
         // A trap needs the context after it was raised, and its stub uses the stack.
         let size = if self.leaf && size <= RED_ZONE && !self.keeps_context() { 0 } else { size };
         let late = size <= CHECKED_LATE;
@@ -48,22 +86,30 @@ impl FuncCompiler<'_> {
         if self.keeps_context() {
             asm.mov_mr(Width::W64, frame(CONTEXT), general(RDI));
         }
-        if overflow.is_some() {
+        let limit = Mem::new(scratch, VmStore::STACK_LIMIT);
+        if failure.is_some() {
             asm.mov_rm(Size::S64, scratch, at(RDI, VmCtxHeader::STORE));
-            let limit = Mem::new(scratch, VmStore::STACK_LIMIT);
-            if late {
-                asm.cmp_rm(Size::S64, sp, limit);
-            } else {
-                asm.lea(Size::S64, general(RAX), Mem::new(sp, -(size as i32)));
-                asm.cmp_rm(Size::S64, general(RAX), limit);
-            }
-            let somewhere = asm.buffer.here();
-            asm.jcc(Cond::Below, somewhere);
-            check_at = Some(asm.offset());
         }
         if !late {
+            if let Some(StackFailure { overflow, .. }) = failure {
+                let lowest = if stopped.is_some() { Mem::new(scratch, VmStore::LOWEST) } else { limit };
+                asm.lea(Size::S64, general(RAX), Mem::new(sp, -(size as i32)));
+                asm.cmp_rm(Size::S64, general(RAX), lowest);
+                let somewhere = asm.buffer.here();
+                asm.jcc(Cond::Below, somewhere);
+                jumps[0] = Some((asm.offset(), overflow));
+            }
             asm.sub_ri(Size::S64, sp, size as i32);
         }
+        if let Some(StackFailure { overflow, .. }) = failure
+            && (late || stopped.is_some())
+        {
+            asm.cmp_rm(Size::S64, sp, limit);
+            let somewhere = asm.buffer.here();
+            asm.jcc(Cond::Below, somewhere);
+            jumps[1] = Some((asm.offset(), stopped.map_or(overflow, |stopped| stopped.at)));
+        }
+        let checked = asm.offset();
         let saved = self.b.regions.used;
         for (number, reg) in KEPT_PINS.into_iter().filter(|&reg| saved.has(reg)).enumerate() {
             asm.mov_mr(Width::W64, frame(self.frame.saved_reg(number)), general(reg));
@@ -75,9 +121,9 @@ impl FuncCompiler<'_> {
             return Err(CompileError::Bug(format!("a prologue of {len} bytes")));
         };
         self.b.asm.buffer.overwrite(start, asm.buffer.bytes());
-        if let (Some(end), Some(overflow)) = (check_at, overflow) {
-            let end = start + end;
-            let distance = (overflow as i64 - end as i64) as i32;
+        let jumps = jumps.into_iter().flatten().map(|(end, to)| (start + end, to));
+        for (end, to) in jumps.chain(stopped.map(|stopped| (stopped.back + 4, start + checked))) {
+            let distance = (to as i64 - end as i64) as i32;
             self.b.asm.buffer.overwrite(end - 4, &distance.to_le_bytes());
         }
         self.b.prologue = asm;

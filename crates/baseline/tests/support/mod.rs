@@ -149,7 +149,7 @@ pub fn instantiate_loaded(
     let config = StoreConfig {
         max_wasm_stack: 256 << 10,
         backtraces: true,
-        epoch: Arc::default(),
+        epochs: Arc::default(),
         tunables: tunables.clone(),
     };
     let mut store = Store::new(space.clone(), types.clone(), config);

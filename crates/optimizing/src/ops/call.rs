@@ -141,6 +141,7 @@ impl<'a> Translator<'a> {
     }
 
     fn make_call(&mut self, ty: &FuncType, callee: Callee) {
+        self.calls = true;
         let count = ty.results().len();
         let results = results_in_memory(ty).then(|| {
             let slot = self.results_slot(count);
@@ -168,6 +169,7 @@ impl<'a> Translator<'a> {
     }
 
     fn make_return_call(&mut self, ty: &FuncType, callee: Callee) {
+        self.calls = true;
         // The callee's results are ours, and go where ours go.
         let values = self.call_args(ty, callee, self.results_pointer);
         match callee {
@@ -191,8 +193,10 @@ impl<'a> Translator<'a> {
     /// Calls a builtin with these arguments after the context; its value, if it has one.
     pub(crate) fn builtin(&mut self, builtin: Builtin, args: &[Value]) -> Option<Value> {
         let signature = self.builtin_signature(builtin);
-        let stubs = self.fixed_ptr(self.vmctx, VmCtxHeader::BUILTINS);
-        let stub = self.fixed_ptr(stubs, builtin.offset());
+        // Read here, not in front of a loop, where the stub would take a register for what hardly ever happens.
+        let flags = self.trusted(Region::Records);
+        let stubs = self.builder.ins().load(PTR, flags, self.vmctx, VmCtxHeader::BUILTINS);
+        let stub = self.builder.ins().load(PTR, flags, stubs, builtin.offset());
         let mut values = std::mem::take(&mut self.values);
         values.clear();
         values.push(self.vmctx);

@@ -195,6 +195,7 @@ fn instructions_on_a_place_that_is_filled_in_later() {
     assert_eq!(asm.call_rip(), 2);
     assert_eq!(asm.jmp_rip(), 8);
     assert_eq!(asm.sub_rip_i(), 14);
-    let expected = ["call qword ptr [rip]", "jmp qword ptr [rip]", "sub dword ptr [rip], 0"];
+    assert_eq!(asm.jmp_rel(), 23);
+    let expected = ["call qword ptr [rip]", "jmp qword ptr [rip]", "sub dword ptr [rip], 0", "jmp 27"];
     assert_eq!(disassemble(asm.buffer.bytes()), expected);
 }
