@@ -47,11 +47,12 @@ pub use wasm_ty::{WasmParams, WasmResults, WasmRet, WasmTy, WasmTyList};
 pub(crate) use host::{host_new, host_new_unchecked, host_wrap};
 
 use crate::backtrace::WasmBacktrace;
+use crate::limits::grow_error;
 use crate::store::StoreInner;
 use crate::{AsContext, AsContextMut, Engine, Error, FuncType, Result, StoreContextMut, Val, ValRaw, bail};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
-use tenure_runtime::{self as runtime, Abandon, FuncInst, Handle, HostFunc};
+use tenure_runtime::{self as runtime, Abandon, FuncInst, GrowError, Handle, HostFunc};
 
 /// A function of a store: a guest's or the host's. A handle: cheap to copy, checked at each use.
 ///
@@ -304,6 +305,9 @@ pub(crate) unsafe fn enter<T>(
 pub(crate) fn abandoned(engine: &Engine, why: Abandon) -> Error {
     match why {
         Abandon::Trap(info) => WasmBacktrace::attach(engine, info.trap.into(), info.backtrace),
+        Abandon::Memory(error) => {
+            grow_error(GrowError::Os(error)).context("a memory could not be made accessible")
+        }
         Abandon::NoCode(why) => Error::new(why),
         Abandon::Host(error) => match error.downcast::<Error>() {
             Ok(error) => *error,

@@ -10,7 +10,20 @@ use tenure_runtime as runtime;
 /// functions can reach.
 ///
 /// Handles ([`Func`](crate::Func), [`Memory`](crate::Memory), …) are indices into a store; each use checks
-/// them. Dropping the store frees everything in it.
+/// them. Dropping the store frees everything in it. That cannot happen while a call is active in it: host functions have a
+/// borrow of the store, and whoever calls holds it.
+///
+/// ```
+/// # use tenure::{Caller, Engine, Func, Store};
+/// let mut store = Store::new(&Engine::default(), ());
+/// Func::wrap(&mut store, |caller: Caller<'_, ()>| drop(caller));
+/// ```
+///
+/// ```compile_fail,E0505
+/// # use tenure::{Caller, Engine, Func, Store};
+/// let mut store = Store::new(&Engine::default(), ());
+/// Func::wrap(&mut store, move |caller: Caller<'_, ()>| drop(store));
+/// ```
 ///
 /// ```
 /// use tenure::{Engine, Store};
@@ -73,11 +86,12 @@ impl<T: 'static> Store<T> {
     /// When the system refuses what a store needs.
     pub fn try_new(engine: &Engine, data: T) -> Result<Self> {
         let inner = engine.inner();
-        let mut runtime =
-            runtime::Store::new(inner.code_space().clone(), inner.types().clone(), inner.store_config());
+        let mut runtime = runtime::Store::new(inner.store_config().clone());
         runtime.set_limits(engine.config().options().limits);
         let engine = engine.clone();
-        Ok(Self { inner: Box::new(StoreInner { runtime, engine, values: Vec::new(), limiter: None, data }) })
+        // Made where it stays: it is large.
+        let inner = StoreInner { runtime, engine, values: Vec::new(), limiter: None, data };
+        Ok(Self { inner: Box::write(Box::new_uninit(), inner) })
     }
 
     /// The host's value.

@@ -484,9 +484,9 @@ fn mismatch(store: &Store, expected: core::ValType, found: &str) -> Error {
 /// What `loaded` has.
 ///
 /// # Panics
-/// When the engine had no room for a function's stubs.
+/// When the engine had no room for a function's stubs, or the system none for a memory's pages.
 pub(crate) fn expect_loaded<T>(loaded: Result<T, LoadError>) -> T {
-    loaded.unwrap_or_else(|error| panic!("the function cannot be called by the host: {error}"))
+    loaded.unwrap_or_else(|error| panic!("the host cannot use it: {error}"))
 }
 
 macro_rules! conversions {

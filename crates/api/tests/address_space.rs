@@ -5,9 +5,14 @@ use tenure::{
     Config, Engine, Instance, InstanceAllocationStrategy, Memory, MemoryType, Module, Store, Strategy, Trap,
 };
 
-/// Runs `body` in a process that may map `kib` KiB. `test` is the name of the test that calls: the child is this
-/// program, told to run that test alone, and runs `body` when it arrives here again.
+/// Runs `body` in a process that may map `kib` KiB.
 fn under(kib: u64, test: &str, body: impl FnOnce()) {
+    limited('v', kib, test, body);
+}
+
+/// Runs `body` in a process with a limit that `ulimit` knows. `test` is the name of the test that calls: the child is
+/// this program, told to run that test alone, and runs `body` when it arrives here again.
+fn limited(limit: char, kib: u64, test: &str, body: impl FnOnce()) {
     const MARK: &str = "TENURE_UNDER_LIMIT";
     if std::env::var_os(MARK).is_some_and(|name| name == test) {
         body();
@@ -15,7 +20,7 @@ fn under(kib: u64, test: &str, body: impl FnOnce()) {
     }
     let program = std::env::current_exe().expect("the test program has a path");
     let output = Command::new("sh")
-        .args(["-c", &format!("ulimit -v {kib}; exec \"$0\" \"$@\"")])
+        .args(["-c", &format!("ulimit -{limit} {kib}; exec \"$0\" \"$@\"")])
         .arg(program)
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(MARK, test)
@@ -162,6 +167,30 @@ fn instances_of_a_snapshot_have_small_memories_too() {
             works(&mut store, instances[at]);
         }
         assert_eq!(get(&mut store, first, 65532), Ok(0));
+    });
+}
+
+#[test]
+fn where_the_system_refuses_pages_a_call_is_an_error_and_the_store_works_on() {
+    limited('d', 400_000, "where_the_system_refuses_pages_a_call_is_an_error_and_the_store_works_on", || {
+        let engine = Engine::default();
+        let module = Module::new(&engine, ONE_PAGE).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instances: Vec<Instance> =
+            (0..10_000).map(|_| Instance::new(&mut store, &module, &[]).unwrap()).collect();
+        let get_of_first = instances[0].get_typed_func::<i32, i32>(&mut store, "get").unwrap();
+        let error = get_of_first.call(&mut store, 8).unwrap_err();
+        assert!(format!("{error:#}").contains("a memory could not be made accessible"), "{error:#}");
+        assert_eq!(get_of_first.call(&mut store, 8).unwrap_err().to_string(), error.to_string());
+        // Of a memory as large as that it is known when it is made.
+        let large = Module::new(&engine, "(module (memory 10000))").unwrap();
+        let error = Instance::new(&mut store, &large, &[]).unwrap_err();
+        assert!(format!("{error:#}").contains("the system has no more memory"), "{error:#}");
+        for &instance in &instances[1..] {
+            store.release(instance).unwrap();
+        }
+        store.reclaim();
+        works(&mut store, instances[0]);
     });
 }
 

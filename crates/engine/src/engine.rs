@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tenure_abi::CtxLayout;
 use tenure_code::{CodeImage, CompileUnit, Compiler, Tier, Tunables};
 use tenure_module::{Body, Module, parse};
-use tenure_runtime::{CodeSpace, Epochs, LoadedModule, StoreConfig, TierSummary};
+use tenure_runtime::{CodeSpace, LoadedModule, StoreConfig, TierSummary};
 use tenure_types::{Features, TypeRegistry};
 
 /// Configuration, compilers, types and code memory of one engine.
@@ -26,12 +26,10 @@ pub struct Engine {
     features: Features,
     footprint: Footprint,
     tunables: Tunables,
-    types: Arc<TypeRegistry>,
     compilers: Arc<Compilers>,
     tier_up: Option<Arc<Pool>>,
     workers: Workers,
-    code: Arc<CodeSpace>,
-    epochs: Arc<Epochs>,
+    stores: Arc<StoreConfig>,
 }
 
 impl Engine {
@@ -55,15 +53,21 @@ impl Engine {
             compilers.optimizing()?;
         }
         let threads = config.options().tier_up_threads;
+        let stores = StoreConfig {
+            space: CodeSpace::with(config.to_space_config(footprint))?,
+            types: Arc::default(),
+            max_wasm_stack: config.options().max_wasm_stack,
+            backtraces: config.options().wasm_backtrace_max_frames.is_some(),
+            epochs: Arc::default(),
+            tunables: tunables.clone(),
+        };
         Ok(Self {
             wasm_features,
             features: wasm_features.to_features(),
-            types: Arc::default(),
             compilers,
             tier_up: (threads > 0).then(|| Arc::new(Pool::new(threads))),
             workers: Workers::new(),
-            code: CodeSpace::with(config.to_space_config(footprint))?,
-            epochs: Arc::default(),
+            stores: Arc::new(stores),
             footprint,
             tunables,
             config: config.clone(),
@@ -72,7 +76,7 @@ impl Engine {
 
     /// Advances the epoch by one, from any thread, also while guests run, also in a signal handler.
     pub fn increment_epoch(&self) {
-        self.epochs.advance();
+        self.stores.epochs.advance();
     }
 
     /// What was asked for.
@@ -92,28 +96,22 @@ impl Engine {
 
     /// The canonical types.
     pub fn types(&self) -> &Arc<TypeRegistry> {
-        &self.types
+        &self.stores.types
     }
 
     /// Numbers of the pool, if there is one.
     pub fn pooling_metrics(&self) -> Option<PoolingAllocatorMetrics> {
-        PoolingAllocatorMetrics::new(&self.code)
+        PoolingAllocatorMetrics::new(&self.stores.space)
     }
 
     /// The memory that code lies in.
     pub fn code_space(&self) -> &Arc<CodeSpace> {
-        &self.code
+        &self.stores.space
     }
 
-    /// What a store of this engine is told.
-    pub fn store_config(&self) -> StoreConfig {
-        let options = self.config.options();
-        StoreConfig {
-            max_wasm_stack: options.max_wasm_stack,
-            backtraces: options.wasm_backtrace_max_frames.is_some(),
-            epochs: self.epochs.clone(),
-            tunables: self.tunables.clone(),
-        }
+    /// What the stores of this engine have in common.
+    pub fn store_config(&self) -> &Arc<StoreConfig> {
+        &self.stores
     }
 
     /// Checks `wasm` without making anything of it.
@@ -166,7 +164,7 @@ impl Engine {
             return self.compile_later(wasm, tunables, on_progress);
         }
         let (module, layout, image) = self.compile_module(wasm, tunables, on_progress)?;
-        Ok(LoadedModule::load(&self.code, module, layout, image, tunables.clone())?)
+        Ok(LoadedModule::load(&self.stores.space, module, layout, image, tunables.clone())?)
     }
 
     /// Checks `wasm`; code comes when it is called.
@@ -194,7 +192,7 @@ impl Engine {
         // Nobody counts where nobody makes better code.
         let tiering = self.tier_up.is_some() || options.tier_up == TierUp::AtOnce;
         let tunables = Tunables { tiering, ..tunables.clone() };
-        Ok(LoadedModule::lazy(&self.code, module, layout, tunables, tiers)?)
+        Ok(LoadedModule::lazy(&self.stores.space, module, layout, tunables, tiers)?)
     }
 
     /// How far the functions of `module`, which is of this engine, have come. For code that was complete from the
@@ -208,7 +206,7 @@ impl Engine {
             && !others.is_empty()
             && let Ok(ahead) = self.compilers.ahead()
             // It was parsed before, in this engine or one of the same options.
-            && let Ok(parsed) = parse(&module.module().bytes, self.features, &self.types)
+            && let Ok(parsed) = parse(&module.module().bytes, self.features, &self.stores.types)
             && let Some(bodies) = parsed.bodies.first().map(Body::bodies)
         {
             let unit =
@@ -262,9 +260,9 @@ impl Engine {
             Ok(parts) => parts,
             Err(error) => return self.compile_again(bytes).unwrap_or(Err(error.into())),
         };
-        let module = parse(&wasm.into(), self.features, &self.types)?.module;
+        let module = parse(&wasm.into(), self.features, &self.stores.types)?.module;
         let layout = tenure_code::layout(&module)?;
-        Ok(LoadedModule::load(&self.code, module, layout, image, self.tunables.clone())?)
+        Ok(LoadedModule::load(&self.stores.space, module, layout, image, self.tunables.clone())?)
     }
 
     /// The module of an artifact that differs from what this engine makes by address space alone, compiled again.
@@ -301,7 +299,7 @@ impl Engine {
         let options = self.config.options();
         Pipeline {
             features: self.features,
-            types: &self.types,
+            types: &self.stores.types,
             tunables,
             workers: options.parallel_compilation.then_some(&self.workers),
             address_map: options.generate_address_map,

@@ -14,6 +14,7 @@ use crate::tiers::NoCode;
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
+use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering;
 use tenure_abi::ValRaw;
@@ -41,6 +42,8 @@ pub enum Abandon {
     Trap(TrapInfo),
     /// A host function failed: its error, for the embedding API to name.
     Host(Box<dyn Any + Send>),
+    /// It was not entered: the system refused the pages of a memory.
+    Memory(io::Error),
     /// It called a function for which no code could be made.
     NoCode(NoCode),
     /// A host function panicked: the payload.
@@ -51,6 +54,7 @@ impl fmt::Debug for Abandon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Trap(info) => f.debug_tuple("Trap").field(info).finish(),
+            Self::Memory(error) => f.debug_tuple("Memory").field(error).finish(),
             Self::NoCode(why) => f.debug_tuple("NoCode").field(why).finish(),
             Self::Host(_) => f.write_str("Host"),
             Self::Panic(_) => f.write_str("Panic"),
@@ -193,6 +197,12 @@ unsafe fn run(store: *mut Store, funcref: NonNull<VmFuncRef>, entry: usize, valu
         if current_sp() <= (*vm).lowest {
             return STATUS_STACK;
         }
+        if !(*store).unready.is_empty()
+            && let Err(error) = (*store).make_all_ready()
+        {
+            (*store).abandoned = Some(Abandon::Memory(error));
+            return STATUS_NOTED;
+        }
         (*store).entries += 1;
         (*vm).host = store.cast();
         (*vm).caller = ptr::null_mut();
@@ -205,7 +215,10 @@ unsafe fn run(store: *mut Store, funcref: NonNull<VmFuncRef>, entry: usize, valu
     }
 }
 
-/// What [`call`] notes when there is no stack to enter with; stubs return 0 or 1.
+/// What stubs return when it was noted why the guest was abandoned; 0 when it was not.
+const STATUS_NOTED: u32 = 1;
+
+/// What [`call`] notes when there is no stack to enter with.
 const STATUS_STACK: u32 = 2;
 
 #[cold]

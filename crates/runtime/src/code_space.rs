@@ -111,6 +111,8 @@ pub enum LoadError {
     },
     /// The system refused.
     Os(io::Error),
+    /// The system refused the pages of a memory.
+    Memory(io::Error),
     /// The image does not fit the module: only damaged artifacts do that.
     Mismatch(&'static str),
 }
@@ -125,6 +127,7 @@ impl fmt::Display for LoadError {
                  `Config::limits`"
             ),
             Self::Os(error) => write!(f, "code memory: {error}"),
+            Self::Memory(error) => write!(f, "a memory could not be made accessible: {error}"),
             Self::Mismatch(what) => write!(f, "compiled code does not fit its module: {what}"),
         }
     }

@@ -114,9 +114,15 @@ mod tests {
 
     fn store(costs: Option<OperatorCost>) -> Store {
         let tunables = Tunables { fuel: costs.map(Arc::new), ..Tunables::default() };
-        let config =
-            StoreConfig { max_wasm_stack: 1 << 16, backtraces: false, epochs: Arc::default(), tunables };
-        Store::new(CodeSpace::new().unwrap(), Arc::default(), config)
+        let config = StoreConfig {
+            space: CodeSpace::new().unwrap(),
+            types: Arc::default(),
+            max_wasm_stack: 1 << 16,
+            backtraces: false,
+            epochs: Arc::default(),
+            tunables,
+        };
+        Store::new(Arc::new(config))
     }
 
     #[test]

@@ -255,7 +255,15 @@ impl Store {
                 Some(state) => Some(&state.mems[place].image),
                 None => module.images().unwrap_or_default().get(place).and_then(Option::as_ref),
             };
-            let new = NewMemory { ty, plan, pool: self.space().memories(), image, entries: self.entries };
+            let new = NewMemory {
+                ty,
+                plan,
+                pool: self.space().memories(),
+                image,
+                entries: self.entries,
+                // A guest that runs already may come to use it.
+                later: !self.is_active(),
+            };
             let mem = self.permit_memory(&ty, limiter, || {
                 // SAFETY: an own record of the context, which the instance keeps as long as the memory lives.
                 unsafe { MemInst::new(new, Some(ctx.mem(layout, MemIdx(at)))) }
@@ -281,14 +289,23 @@ impl Store {
     /// Takes the instance in. Cannot fail.
     fn adopt(&mut self, module: &Arc<LoadedModule>, ctx: VmCtx, own: Own) -> InstAddr {
         let header = ctx.as_ptr();
-        self.held +=
-            own.mems.iter().map(MemInst::weight).chain(own.tables.iter().map(TableInst::weight)).sum();
-        let mut mems = own.mem_addrs;
-        mems.extend(own.mems.into_iter().map(|mem| self.mems.insert(mem)));
-        let mut tables = own.table_addrs;
-        tables.extend(own.tables.into_iter().map(|table| self.tables.insert(table)));
-        let mut globals = own.global_addrs;
-        globals.extend(own.globals.into_iter().map(|global| self.globals.insert(global)));
+        let (mut mems, mut tables, mut globals) = (own.mem_addrs, own.table_addrs, own.global_addrs);
+        for mem in own.mems {
+            self.held += mem.weight();
+            let is_ready = mem.is_ready();
+            let addr = self.mems.insert(mem);
+            mems.push(addr);
+            if !is_ready {
+                self.unready.push(addr);
+            }
+        }
+        for table in own.tables {
+            self.held += table.weight();
+            tables.push(self.tables.insert(table));
+        }
+        for global in own.globals {
+            globals.push(self.globals.insert(global));
+        }
         let addr = self.instances.insert(ModuleInst {
             module: module.clone(),
             ctx,
@@ -326,10 +343,11 @@ impl Store {
     /// # Panics
     /// When there is no such instance.
     pub fn apply_segments(&mut self, addr: InstAddr) -> Result<(), InstantiateError> {
-        let module = self.instances.get(addr).expect("made just before").module.clone();
+        let module = &self.instances.get(addr).expect("made just before").module;
         if module.template().is_applied() {
             return Ok(());
         }
+        let module = module.clone();
         let parsed = module.module();
         for (at, elem) in parsed.elems.iter().enumerate() {
             let elem_idx = ElemIdx(at as u32);
@@ -354,6 +372,7 @@ impl Store {
                 let offset = self.address(addr, &module, offset, parsed.mem_type(*mem).is_64);
                 let bytes = parsed.data(data);
                 let mem = self.instances.get(addr).expect("made just before").mems[mem.at()];
+                self.make_ready(mem).map_err(|error| InstantiateError::Memory(GrowError::Os(error)))?;
                 let inside = usize::try_from(offset).ok().and_then(|start| {
                     let end = start.checked_add(bytes.len())?;
                     self.mem_at(mem).data_mut().get_mut(start..end)

@@ -7,6 +7,7 @@ use crate::memory_pool::{MemoryPool, Shape, Slot};
 use crate::pooling::Place;
 use crate::record::Record;
 use std::fmt;
+use std::io;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -18,6 +19,9 @@ use tenure_types::MemType;
 
 /// A memory without a guard is made accessible whole up to this size.
 const COMMITTED_WHOLE: usize = 64 << 20;
+/// A memory up to this size may be made ready later. Whether the system has the pages of a larger one is to be known
+/// when it is made.
+const PROMISED: usize = 1 << 20;
 
 /// A memory.
 ///
@@ -25,6 +29,8 @@ const COMMITTED_WHOLE: usize = 64 << 20;
 /// base      base+bytes            base+reserved          + guard
 /// [ read-write ][ inaccessible ...............][ inaccessible ]
 /// ```
+/// Of an instance that is made while no guest runs, the first part may be inaccessible as well, until the memory is
+/// *ready*: before a guest is entered in its store, or the host gets a handle to it.
 pub struct MemInst {
     ty: MemType,
     plan: MemoryPlan,
@@ -56,6 +62,8 @@ pub(crate) struct NewMemory<'a> {
     pub image: Option<&'a Arc<MemImage>>,
     /// How often the store has entered a guest.
     pub entries: u64,
+    /// Whether it may be made ready later.
+    pub later: bool,
 }
 
 impl MemInst {
@@ -65,10 +73,12 @@ impl MemInst {
     /// # Safety
     /// `at`, when given, is aligned, writable, and outlives the result.
     pub(crate) unsafe fn new(new: NewMemory<'_>, at: Option<NonNull<VmMem>>) -> Result<Self, GrowError> {
-        let NewMemory { ty, plan, pool, image, entries } = new;
+        let NewMemory { ty, plan, pool, image, entries, later } = new;
         let bytes = ty.min.checked_mul(ty.page_size()).and_then(|bytes| usize::try_from(bytes).ok());
         let bytes = bytes.filter(|&bytes| bytes as u64 <= ty.max_bytes()).ok_or(GrowError::Limit)?;
-        let slot = pool.take(shape(&plan, bytes)?, image.map(|image| &**image)).map_err(GrowError::Os)?;
+        let later = later && bytes <= PROMISED;
+        let slot =
+            pool.take(shape(&plan, bytes)?, image.map(|image| &**image), later).map_err(GrowError::Os)?;
         let vm = VmMem { base: slot.pages.base(), bytes };
         let record = match at {
             // SAFETY: the caller vouches for `at`.
@@ -107,6 +117,24 @@ impl MemInst {
         self.record.set(vm);
     }
 
+    /// Whether its bytes can be accessed.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.slot.is_ready()
+    }
+
+    /// Makes its bytes accessible.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(crate) fn make_ready(&mut self) -> io::Result<()> {
+        self.pool.make_ready(&mut self.slot, self.image.as_deref())
+    }
+
+    /// What it started as, if not as zeros.
+    pub(crate) fn image(&self) -> Option<&Arc<MemImage>> {
+        self.image.as_ref()
+    }
+
     /// Its type, with the size it was made with.
     pub fn ty(&self) -> &MemType {
         &self.ty
@@ -130,6 +158,7 @@ impl MemInst {
 
     /// First byte, for the host to read and write behind the store's back; valid until the memory grows or goes.
     pub fn lend(&self) -> *mut u8 {
+        debug_assert!(self.is_ready(), "{READY}");
         self.written.store(true, Ordering::Relaxed);
         self.base()
     }
@@ -143,8 +172,10 @@ impl MemInst {
     /// The contents. Shared with no guest while the store is borrowed.
     #[inline]
     pub fn data(&self) -> &[u8] {
+        debug_assert!(self.is_ready(), "{READY}");
         let vm = self.record.get();
-        // SAFETY: the first `bytes` from `base` are committed, and writing them takes the store mutably,
+        // SAFETY: the first `bytes` from `base` are committed: handles are given out of memories that are ready, and
+        // who has none makes it ready first. Writing them takes the store mutably,
         // which the borrow of `self` rules out.
         unsafe { std::slice::from_raw_parts(vm.base, vm.bytes) }
     }
@@ -152,6 +183,7 @@ impl MemInst {
     /// The contents, to write.
     #[inline]
     pub fn data_mut(&mut self) -> &mut [u8] {
+        debug_assert!(self.is_ready(), "{READY}");
         *self.written.get_mut() = true;
         let vm = self.record.get();
         // SAFETY: as in `data`; the borrow is exclusive.
@@ -216,6 +248,7 @@ impl MemInst {
         if delta == 0 {
             return Ok(old);
         }
+        self.make_ready().map_err(GrowError::Os)?;
         let usable = self.slot.pages.len() as u64 - self.plan.guard.min(self.slot.pages.len() as u64);
         let to = bytes.next_multiple_of(page_size());
         if bytes as u64 <= usable {
@@ -226,7 +259,7 @@ impl MemInst {
             }
         } else if self.plan.may_move {
             let shape = moving_shape(&self.plan, bytes)?;
-            let moved = self.pool.take(shape, None).map_err(GrowError::Os)?;
+            let moved = self.pool.take(shape, None, false).map_err(GrowError::Os)?;
             // SAFETY: both are committed for `old_bytes` and apart from each other.
             unsafe { std::ptr::copy_nonoverlapping(self.base(), moved.pages.base(), old_bytes) };
             // What was copied does not make the new slot one that nothing was written to.
@@ -241,6 +274,8 @@ impl MemInst {
         Ok(old)
     }
 }
+
+const READY: &str = "whoever looks at a memory has it made ready";
 
 /// Address space for a memory of `bytes` now, as `plan` says.
 fn shape(plan: &MemoryPlan, bytes: usize) -> Result<Shape, GrowError> {

@@ -6,6 +6,8 @@
 //!    ▲
 //!    └ reserved anew, several at once when there are many
 //! ```
+//! What is reserved anew can be made accessible later, when somebody is about to look: that is a system call each.
+//!
 //! A slot that waits is clean: it holds zeros, or the initial content of one module's memory, which the next instance
 //! of that module finds ready. What was written is undone before a slot waits, so nothing of one guest is ever seen by
 //! another: by hand in a small memory, page by page in a larger one where the system tells which pages were written,
@@ -176,17 +178,18 @@ impl MemoryPool {
         }
     }
 
-    /// A slot of `shape` that holds `image`, or zeros.
+    /// A slot of `shape` that holds `image`, or zeros. When that may come `later`, one that was never accessible may
+    /// still not be: [`MemoryPool::make_ready`] is to follow.
     ///
     /// # Errors
     /// When the system refuses, also after everything that waits was given back.
-    pub fn take(&self, shape: Shape, image: Option<&MemImage>) -> io::Result<Slot> {
-        let taken = self.try_take(shape, image).or_else(|error| {
+    pub fn take(&self, shape: Shape, image: Option<&MemImage>, later: bool) -> io::Result<Slot> {
+        let taken = self.try_take(shape, image, later).or_else(|error| {
             if self.lock().reserved() < shape.reserved {
                 return Err(error);
             }
             drop(std::mem::take(&mut *self.lock()));
-            self.try_take(shape, image)
+            self.try_take(shape, image, later)
         });
         if taken.is_ok() {
             self.live.fetch_add(1, Ordering::Relaxed);
@@ -194,7 +197,18 @@ impl MemoryPool {
         taken
     }
 
-    fn try_take(&self, shape: Shape, image: Option<&MemImage>) -> io::Result<Slot> {
+    /// Makes `slot`, which was taken for `image`, accessible.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn make_ready(&self, slot: &mut Slot, image: Option<&MemImage>) -> io::Result<()> {
+        match slot.is_ready() {
+            true => Ok(()),
+            false => slot.prepare(image, self.config.copy_on_write),
+        }
+    }
+
+    fn try_take(&self, shape: Shape, image: Option<&MemImage>, later: bool) -> io::Result<Slot> {
         let waiting = self.lock().take(shape, image.map_or(0, MemImage::id));
         let fresh = || -> io::Result<Slot> {
             let large = (shape.reserved >= LARGE).then(|| Large::new(&self.large)).transpose()?;
@@ -208,7 +222,9 @@ impl MemoryPool {
             })
         };
         let mut slot = waiting.map_or_else(fresh, Ok)?;
-        slot.prepare(image, self.config.copy_on_write)?;
+        if slot.is_ready() || !later {
+            slot.prepare(image, self.config.copy_on_write)?;
+        }
         Ok(slot)
     }
 
@@ -248,6 +264,7 @@ impl MemoryPool {
             let _ = quarantine::retire(slot.pages);
             return;
         }
+        let is_clean = is_clean || !slot.is_ready();
         if slot.shape.committed > committed {
             // What it grew by faults again.
             if slot.pages.decommit(committed, slot.shape.committed - committed).is_err() {
@@ -424,6 +441,11 @@ impl Shape {
 }
 
 impl Slot {
+    /// Whether it can be accessed.
+    pub fn is_ready(&self) -> bool {
+        self.content != Content::Uncommitted
+    }
+
     /// Makes what can be accessed zeros and `image`.
     fn prepare(&mut self, image: Option<&MemImage>, copy_on_write: bool) -> io::Result<()> {
         let wanted = Content::Image(image.map_or(0, MemImage::id));

@@ -93,6 +93,9 @@ impl Pooling {
     }
 
     fn take(self: &Arc<Self>, kind: Kind, count: u64) -> Result<Place, LimitError> {
+        if count == 0 {
+            return Ok(Place::default());
+        }
         let live = self.live[kind as usize].fetch_add(count, Ordering::Relaxed);
         // Given back at once when it is too many.
         let place = Place { pooling: Some(self.clone()), kind, count };
@@ -125,10 +128,14 @@ pub(crate) struct Place {
 impl Place {
     /// One of its places, on its own.
     pub fn take_one(&mut self) -> Place {
-        let pooling = self.pooling.clone().filter(|_| self.count > 0);
-        let count = u64::from(pooling.is_some());
-        self.count -= count;
-        Place { pooling, kind: self.kind, count }
+        match self.count {
+            0 => Place::default(),
+            1 => std::mem::take(self),
+            _ => {
+                self.count -= 1;
+                Place { pooling: self.pooling.clone(), kind: self.kind, count: 1 }
+            }
+        }
     }
 }
 

@@ -87,6 +87,7 @@ impl Store {
                 pool: self.space().memories(),
                 image: module.images().unwrap_or_default().get(place).and_then(Option::as_ref),
                 entries: self.entries,
+                later: false,
             };
             mems.push(MemInst::of_its_own(new).map_err(ResetError::Memory)?);
         }

@@ -165,7 +165,12 @@ impl Store {
         let globals = globals.collect::<Result<_, _>>()?;
         let mems = inst.mems.iter().map(|&addr| {
             let mem = self.mems.get(addr).expect("an instance's memories live as long as it");
-            MemState { pages: mem.size(), image: Arc::new(image_of(mem.data(), self.space().memories())) }
+            let image = match (mem.is_ready(), mem.image()) {
+                (true, _) => Arc::new(image_of(mem.data(), self.space().memories())),
+                (false, Some(first)) => first.clone(),
+                (false, None) => Arc::new(image_of(&[], self.space().memories())),
+            };
+            MemState { pages: mem.size(), image }
         });
         let state = State {
             mems: mems.collect(),

@@ -21,6 +21,7 @@ use crate::usage::Weight;
 use std::any::Any;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
+use std::io;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -30,9 +31,12 @@ use tenure_code::Tunables;
 use tenure_sys::quarantine;
 use tenure_types::{ExternIdx, FuncIdx, GlobalType, TypeId, TypeRegistry};
 
-/// What a store is told when it is made.
-#[derive(Clone, Debug)]
+/// What the stores of an engine have in common.
 pub struct StoreConfig {
+    /// The engine's code memory.
+    pub space: Arc<CodeSpace>,
+    /// The engine's types.
+    pub types: Arc<TypeRegistry>,
     /// Bytes of stack that guest frames may use, from the outermost call on.
     pub max_wasm_stack: usize,
     /// Whether traps and errors carry the guest's backtrace.
@@ -48,13 +52,13 @@ pub struct StoreConfig {
 pub struct Store {
     id: StoreId,
     vm: NonNull<VmStore>,
-    space: Arc<CodeSpace>,
-    types: Arc<TypeRegistry>,
-    config: StoreConfig,
+    config: Arc<StoreConfig>,
     pub(crate) instances: Arena<ModuleInst>,
     pub(crate) funcs: Arena<FuncInst>,
     pub(crate) tables: Arena<TableInst>,
     pub(crate) mems: Arena<MemInst>,
+    /// Memories that are to be made ready before a guest is entered.
+    pub(crate) unready: Vec<MemAddr>,
     pub(crate) globals: Arena<GlobalInst>,
     pub(crate) externs: Externs,
     /// Which of these the host holds.
@@ -89,7 +93,8 @@ pub struct Store {
 }
 
 // SAFETY: the raw pointers lead to allocations that the store owns (its context, its instances' contexts and
-// host functions' records) or that outlive it (code memory, held by `space`; the place of a context, by `config`); none is bound to a thread.
+// host functions' records) or that outlive it (code memory, held by `config`; the place of a context, by `config`
+// too); none is bound to a thread.
 // `outer` is null whenever the store can be moved, since a call borrows it. Closures and host references
 // are `Send + Sync`; a noted reason is `Send`.
 unsafe impl Send for Store {}
@@ -98,7 +103,9 @@ unsafe impl Sync for Store {}
 
 impl Store {
     /// An empty store.
-    pub fn new(space: Arc<CodeSpace>, types: Arc<TypeRegistry>, config: StoreConfig) -> Self {
+    #[inline]
+    pub fn new(config: Arc<StoreConfig>) -> Self {
+        let space = &config.space;
         let (code_start, code_end) = space.code_range();
         let (place, vm) = match config.tunables.epochs {
             true => {
@@ -123,14 +130,13 @@ impl Store {
         Self {
             id: StoreId::next(),
             vm,
-            space,
-            types,
             place,
             config,
             instances: Arena::default(),
             funcs: Arena::default(),
             tables: Arena::default(),
             mems: Arena::default(),
+            unready: Vec::new(),
             globals: Arena::default(),
             externs: Externs::default(),
             roots: Roots::default(),
@@ -156,19 +162,19 @@ impl Store {
         self.id
     }
 
-    /// What it was told when it was made.
+    /// What it has in common with the engine's other stores.
     pub fn config(&self) -> &StoreConfig {
         &self.config
     }
 
     /// The engine's code memory.
     pub fn space(&self) -> &Arc<CodeSpace> {
-        &self.space
+        &self.config.space
     }
 
     /// The engine's types.
     pub fn types(&self) -> &Arc<TypeRegistry> {
-        &self.types
+        &self.config.types
     }
 
     /// What the store shares with compiled code.
@@ -490,7 +496,7 @@ impl Store {
         }
         let ty = module.func_type(func).clone();
         let type_id: TypeId = module.funcs[func.at()].id;
-        let stubs = self.space.sig_stubs(&ty)?;
+        let stubs = self.space().sig_stubs(&ty)?;
         Ok(self.add_func(FuncInst {
             funcref,
             ty,
@@ -506,7 +512,7 @@ impl Store {
     /// What `instance` exports as `item`.
     ///
     /// # Errors
-    /// [`LoadError`] when a function's stubs cannot be made.
+    /// [`LoadError`] when a function's stubs cannot be made, or a memory cannot be made accessible.
     ///
     /// # Panics
     /// When there is no such instance, or `item` is not of its module.
@@ -518,7 +524,11 @@ impl Store {
         let inst = self.instances.get(instance).expect("the caller has looked the instance up");
         Ok(match item {
             ExternIdx::Table(table) => Extern::Table(self.handle::<TableInst>(inst.tables[table.at()])),
-            ExternIdx::Mem(mem) => Extern::Memory(self.handle::<MemInst>(inst.mems[mem.at()])),
+            ExternIdx::Mem(mem) => {
+                let mem = inst.mems[mem.at()];
+                self.make_ready(mem).map_err(LoadError::Memory)?;
+                Extern::Memory(self.handle::<MemInst>(mem))
+            }
             ExternIdx::Global(global) => Extern::Global(self.handle::<GlobalInst>(inst.globals[global.at()])),
             ExternIdx::Func(_) => unreachable!("handled above"),
         })
@@ -579,6 +589,23 @@ impl Store {
             self.set_table_raw(dst, dst_at + at, raw);
         }
         true
+    }
+
+    /// Makes the bytes of a memory accessible.
+    pub(crate) fn make_ready(&mut self, mem: MemAddr) -> io::Result<()> {
+        self.mem_at(mem).make_ready()
+    }
+
+    /// Makes all memories ready that are not: a guest is about to run.
+    #[cold]
+    pub(crate) fn make_all_ready(&mut self) -> io::Result<()> {
+        while let Some(&mem) = self.unready.last() {
+            if let Some(mem) = self.mems.get_mut(mem) {
+                mem.make_ready()?;
+            }
+            self.unready.pop();
+        }
+        Ok(())
     }
 
     /// Memory at an address of this store.

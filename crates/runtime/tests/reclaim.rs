@@ -84,12 +84,14 @@ impl Engine {
 
     fn store(&self) -> Store {
         let config = StoreConfig {
+            space: self.space.clone(),
+            types: self.types.clone(),
             max_wasm_stack: 1 << 19,
             backtraces: true,
             epochs: Arc::default(),
             tunables: tunables(),
         };
-        let mut store = Store::new(self.space.clone(), self.types.clone(), config);
+        let mut store = Store::new(Arc::new(config));
         store.set_automatic_reclaim(false);
         store
     }

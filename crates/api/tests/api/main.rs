@@ -15,6 +15,7 @@ mod memory;
 mod reclaim;
 mod snapshot;
 mod pool;
+mod ready;
 mod table;
 mod traps;
 mod values;

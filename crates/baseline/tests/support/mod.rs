@@ -147,12 +147,14 @@ pub fn instantiate_loaded(
     let (loaded, space, tunables) = (loaded.clone(), loaded.space(), loaded.tunables());
     call::install_fault_handler().expect("the system lets us");
     let config = StoreConfig {
+        space: space.clone(),
+        types: types.clone(),
         max_wasm_stack: 256 << 10,
         backtraces: true,
         epochs: Arc::default(),
         tunables: tunables.clone(),
     };
-    let mut store = Store::new(space.clone(), types.clone(), config);
+    let mut store = Store::new(Arc::new(config));
     // Every deadline has come, and every guest may go on.
     store.set_epoch_handler(Some(Box::new(|_| Ok(0))));
     let mut imports = Vec::new();
