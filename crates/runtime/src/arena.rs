@@ -4,27 +4,29 @@ use crate::addr::Addr;
 
 /// A list of `T`s. An address that was removed stays invalid for ever.
 ///
-/// Each value is *claimed* or not, by the host, and can be *marked* by a trace.
+/// Each value is *claimed* or not, by the host, and can be *marked* by a trace. Marks lie apart from the values, close
+/// together: most of what a trace asks is whether it was somewhere before.
 pub(crate) struct Arena<T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
     live: usize,
-    /// Marks of this number are of the trace that runs now; older ones mean nothing.
-    trace: u32,
+    /// How many values are claimed.
+    claimed: usize,
+    /// A bit a slot: those that the last trace has reached. Slots beyond were made since.
+    marks: Vec<u64>,
     /// How many values it has marked.
     marked: usize,
 }
 
 struct Slot<T> {
     generation: u32,
-    marked: u32,
     claimed: bool,
     value: Option<T>,
 }
 
 impl<T> Default for Arena<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), live: 0, trace: 0, marked: 0 }
+        Self { slots: Vec::new(), free: Vec::new(), live: 0, claimed: 0, marks: Vec::new(), marked: 0 }
     }
 }
 
@@ -41,7 +43,7 @@ impl<T> Arena<T> {
             return Addr::new(at, slot.generation);
         }
         let at = u32::try_from(self.slots.len()).expect("fewer than 2^32 values");
-        self.slots.push(Slot { generation: 0, marked: 0, claimed: false, value: Some(value) });
+        self.slots.push(Slot { generation: 0, claimed: false, value: Some(value) });
         Addr::new(at, 0)
     }
 
@@ -52,17 +54,20 @@ impl<T> Arena<T> {
 
     /// Takes the value at `addr` out. Its slot gets a new generation, and is retired after the last one.
     pub fn remove(&mut self, addr: Addr<T>) -> Option<T> {
-        let slot = self.slot_mut(addr)?;
-        let value = slot.value.take()?;
+        let value = self.slot_mut(addr)?.value.take()?;
+        self.emptied(addr.slot);
+        Some(value)
+    }
+
+    /// The slot lost its value.
+    fn emptied(&mut self, at: u32) {
         self.live -= 1;
-        let slot = self.slots.get_mut(addr.slot as usize)?;
-        slot.claimed = false;
-        slot.marked = 0;
+        let slot = &mut self.slots[at as usize];
+        self.claimed -= usize::from(std::mem::take(&mut slot.claimed));
         if let Some(next) = slot.generation.checked_add(1) {
             slot.generation = next;
-            self.free.push(addr.slot);
+            self.free.push(at);
         }
-        Some(value)
     }
 
     #[inline]
@@ -118,7 +123,9 @@ impl<T> Arena<T> {
 
     /// Bytes of the list itself, with the places that are free.
     pub fn footprint(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot<T>>() + self.free.capacity() * size_of::<u32>()
+        self.slots.capacity() * size_of::<Slot<T>>()
+            + self.free.capacity() * size_of::<u32>()
+            + self.marks.capacity() * size_of::<u64>()
     }
 }
 
@@ -127,7 +134,8 @@ impl<T> Arena<T> {
     /// The host holds the value from now on.
     pub fn claim(&mut self, addr: Addr<T>) {
         if let Some(slot) = self.slot_mut(addr) {
-            slot.claimed = true;
+            let is_new = !std::mem::replace(&mut slot.claimed, true);
+            self.claimed += usize::from(is_new);
         }
     }
 
@@ -138,13 +146,9 @@ impl<T> Arena<T> {
 
     /// The host no longer holds the value; false when it did not.
     pub fn unclaim(&mut self, addr: Addr<T>) -> bool {
-        self.slot_mut(addr).is_some_and(|slot| std::mem::take(&mut slot.claimed))
-    }
-
-    /// Addresses of the values that the host holds.
-    pub fn claimed(&self) -> impl Iterator<Item = Addr<T>> {
-        let held = self.slots.iter().enumerate().filter(|(_, slot)| slot.claimed);
-        held.map(|(at, slot)| Addr::new(at as u32, slot.generation))
+        let was_claimed = self.slot_mut(addr).is_some_and(|slot| std::mem::take(&mut slot.claimed));
+        self.claimed -= usize::from(was_claimed);
+        was_claimed
     }
 }
 
@@ -152,22 +156,38 @@ impl<T> Arena<T> {
 impl<T> Arena<T> {
     /// Starts a trace: nothing is marked.
     pub fn unmark_all(&mut self) {
-        if self.trace == u32::MAX {
-            self.slots.iter_mut().for_each(|slot| slot.marked = 0);
-            self.trace = 0;
-        }
-        self.trace += 1;
+        self.marks.clear();
+        self.marks.resize(self.slots.len().div_ceil(64), 0);
         self.marked = 0;
     }
 
-    /// Marks the value; true when it was not marked before.
+    /// Marks the value, which is there; true when it was not marked before.
+    #[inline]
     pub fn mark(&mut self, addr: Addr<T>) -> bool {
-        let trace = self.trace;
-        let is_new = self
-            .slot_mut(addr)
-            .is_some_and(|slot| slot.value.is_some() && std::mem::replace(&mut slot.marked, trace) != trace);
+        debug_assert!(self.get(addr).is_some(), "what is reached is there");
+        self.mark_slot(addr.slot)
+    }
+
+    #[inline]
+    fn mark_slot(&mut self, at: u32) -> bool {
+        let Some(word) = self.marks.get_mut(at as usize / 64) else { return false };
+        let bit = 1 << (at % 64);
+        let is_new = *word & bit == 0;
+        *word |= bit;
         self.marked += usize::from(is_new);
         is_new
+    }
+
+    /// Marks the values that the host holds, and shows each to `visit`.
+    pub fn mark_claimed(&mut self, mut visit: impl FnMut(&T)) {
+        if self.claimed == 0 {
+            return;
+        }
+        for at in 0..self.slots.len() {
+            if self.slots[at].claimed && self.mark_slot(at as u32) {
+                self.slots[at].value.iter().for_each(&mut visit);
+            }
+        }
     }
 
     /// Whether all values are marked: after a trace, and before anything is taken in or out.
@@ -175,14 +195,45 @@ impl<T> Arena<T> {
         self.marked == self.live
     }
 
-    /// Whether the value is marked.
+    /// Whether the value, which is there, is marked.
+    #[inline]
     pub fn is_marked(&self, addr: Addr<T>) -> bool {
-        self.slot(addr).is_some_and(|slot| slot.marked == self.trace && slot.value.is_some())
+        self.is_slot_marked(addr.slot)
+    }
+
+    /// Whether the value that now has slot `at` is marked.
+    #[inline]
+    pub fn is_slot_marked(&self, at: u32) -> bool {
+        self.marks.get(at as usize / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+    }
+
+    /// Addresses of the values that are marked.
+    pub fn marked(&self) -> impl Iterator<Item = Addr<T>> {
+        self.addrs().filter(|&addr| self.is_marked(addr))
     }
 
     /// Addresses of the values that are not marked.
-    pub fn unmarked(&self) -> Vec<Addr<T>> {
-        self.addrs().filter(|&addr| !self.is_marked(addr)).collect()
+    pub fn unmarked(&self) -> impl Iterator<Item = Addr<T>> {
+        let unmarked = (0..self.slots.len() as u32).filter(|&at| !self.is_slot_marked(at));
+        unmarked.filter_map(|at| self.addr_of_slot(at))
+    }
+
+    /// Drops the values that are not marked where they are, after a last look at each.
+    pub fn sweep(&mut self, mut look: impl FnMut(&mut T)) {
+        if self.all_marked() {
+            return;
+        }
+        for at in 0..self.slots.len() as u32 {
+            if self.is_slot_marked(at) {
+                continue;
+            }
+            let value = &mut self.slots[at as usize].value;
+            if let Some(last) = value {
+                look(last);
+                *value = None;
+                self.emptied(at);
+            }
+        }
     }
 }
 
@@ -221,24 +272,61 @@ mod tests {
     #[test]
     fn marks_of_an_earlier_trace_mean_nothing() {
         let mut arena = Arena::default();
-        let (a, b) = (arena.insert('a'), arena.insert('b'));
+        let addrs: Vec<_> = (0..130).map(|value| arena.insert(value)).collect();
         arena.unmark_all();
-        assert!(arena.mark(a) && !arena.mark(a) && arena.mark(b));
-        arena.trace = u32::MAX;
+        assert!(addrs.iter().all(|&addr| arena.mark(addr) && !arena.mark(addr)));
+        assert!(arena.all_marked());
         arena.unmark_all();
-        assert!(arena.mark(b) && !arena.all_marked());
-        assert_eq!(arena.unmarked(), [a]);
-        assert!(arena.mark(a) && arena.all_marked());
+        assert!(addrs[1..].iter().all(|&addr| arena.mark(addr)) && !arena.all_marked());
+        assert_eq!(arena.unmarked().collect::<Vec<_>>(), addrs[..1]);
+        assert_eq!(arena.marked().count(), 129);
+        assert!(arena.mark(addrs[0]) && arena.all_marked());
+    }
+
+    #[test]
+    fn what_is_not_marked_is_swept_after_a_last_look() {
+        let mut arena = Arena::default();
+        let addrs: Vec<_> = (0..130).map(|value| arena.insert(value)).collect();
+        addrs.iter().for_each(|&addr| arena.claim(addr));
+        arena.remove(addrs[7]);
+        arena.unmark_all();
+        arena.mark(addrs[1]);
+        arena.mark(addrs[129]);
+        let mut seen = Vec::new();
+        arena.sweep(|&mut value| seen.push(value));
+        assert_eq!(seen, (0..129).filter(|value| ![1, 7].contains(value)).collect::<Vec<_>>());
+        assert_eq!((arena.len(), arena.claimed), (2, 2));
+        assert_eq!((arena.get(addrs[1]), arena.get(addrs[0])), (Some(&1), None));
+        arena.sweep(|_| panic!("all that is left is marked"));
+        let next = arena.insert(0);
+        assert!(next.generation == 1 && arena.len() == 3);
+    }
+
+    #[test]
+    fn what_came_after_a_trace_was_not_reached_by_it() {
+        let mut arena = Arena::default();
+        arena.unmark_all();
+        let late = arena.insert('a');
+        assert!(!arena.is_marked(late) && !arena.all_marked());
     }
 
     #[test]
     fn a_claim_goes_with_its_value() {
+        let claimed = |arena: &mut Arena<char>| {
+            let mut seen = Vec::new();
+            arena.unmark_all();
+            arena.mark_claimed(|&value| seen.push(value));
+            seen
+        };
         let mut arena = Arena::default();
         let a = arena.insert('a');
         arena.claim(a);
-        assert_eq!(arena.claimed().collect::<Vec<_>>(), [a]);
+        arena.claim(a);
+        assert_eq!(claimed(&mut arena), ['a']);
         arena.remove(a);
         let b = arena.insert('b');
-        assert_eq!((arena.claimed().count(), arena.unclaim(b), arena.unclaim(a)), (0, false, false));
+        assert_eq!((claimed(&mut arena).len(), arena.unclaim(b), arena.unclaim(a)), (0, false, false));
+        arena.claim(b);
+        assert_eq!((claimed(&mut arena).len(), arena.unclaim(b), claimed(&mut arena).len()), (1, true, 0));
     }
 }

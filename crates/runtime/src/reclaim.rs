@@ -174,7 +174,7 @@ impl Store {
     /// Frees everything that nothing reaches, and says what that was. During a call nothing is freed.
     pub fn reclaim(&mut self) -> Reclaimed {
         let Some(dead) = self.take_dead() else { return Reclaimed::default() };
-        let count = dead.count();
+        let count = dead.count;
         dead.bury();
         count
     }
@@ -187,9 +187,9 @@ impl Store {
         self.released = 0;
         let host_funcs = self.trace();
         self.move_records_out();
-        let mut dead = self.take_unreached(host_funcs);
-        self.held -= dead.weight;
-        dead.mems.iter_mut().for_each(|mem| mem.settle(self.entries));
+        let dead = self.take_unreached(host_funcs);
+        let mems = &self.mems;
+        self.unready.retain(|&mem| mems.get(mem).is_some());
         self.forget_reclaimed_links();
         self.lived = self.instances.len() + self.funcs.len() + self.externs.len();
         Some(dead)
@@ -276,14 +276,12 @@ impl Store {
         self.globals.unmark_all();
         self.externs.unmark_all();
         self.roots.trim();
-        let mut work = Work {
-            instances: self.instances.claimed().collect(),
-            funcs: self.funcs.claimed().collect(),
-            mems: self.mems.claimed().collect(),
-            tables: self.tables.claimed().collect(),
-            globals: self.globals.claimed().collect(),
-            ..Work::default()
-        };
+        let mut work = Work::default();
+        self.instances.mark_claimed(|inst| inst.trace(&mut work));
+        self.funcs.mark_claimed(|func| func.trace(&mut work));
+        self.mems.mark_claimed(|mem| mem.trace(&mut work));
+        self.tables.mark_claimed(|table| table.trace(&mut work));
+        self.globals.mark_claimed(|global| global.trace(&mut work));
         self.roots.trace(&mut work);
         loop {
             if let Some(addr) = work.instances.pop() {
@@ -318,7 +316,7 @@ impl Store {
             if !self.instances.is_marked(instance) {
                 work.instances.push(instance);
             }
-        } else {
+        } else if !self.funcs.is_slot_marked(handle) {
             work.funcs.extend(self.funcs.addr_of_slot(handle));
         }
     }
@@ -347,21 +345,21 @@ impl Store {
             home.is_some_and(|home| !instances.is_marked(home))
         };
         let mut moved = (HashSet::new(), HashSet::new(), HashSet::new());
-        for addr in self.mems.addrs().filter(|&addr| self.mems.is_marked(addr)).collect::<Vec<_>>() {
+        for addr in self.mems.marked().collect::<Vec<_>>() {
             let mem = self.mems.get_mut(addr).expect(LISTED);
             if dying(&self.instances, mem.home) {
                 mem.leave_home();
                 moved.0.insert(addr);
             }
         }
-        for addr in self.tables.addrs().filter(|&addr| self.tables.is_marked(addr)).collect::<Vec<_>>() {
+        for addr in self.tables.marked().collect::<Vec<_>>() {
             let table = self.tables.get_mut(addr).expect(LISTED);
             if dying(&self.instances, table.home) {
                 table.leave_home();
                 moved.1.insert(addr);
             }
         }
-        for addr in self.globals.addrs().filter(|&addr| self.globals.is_marked(addr)).collect::<Vec<_>>() {
+        for addr in self.globals.marked().collect::<Vec<_>>() {
             let global = self.globals.get_mut(addr).expect(LISTED);
             if dying(&self.instances, global.home) {
                 global.leave_home();
@@ -371,8 +369,7 @@ impl Store {
         if moved.0.is_empty() && moved.1.is_empty() && moved.2.is_empty() {
             return;
         }
-        let marked: Vec<_> = self.instances.addrs().filter(|&addr| self.instances.is_marked(addr)).collect();
-        for addr in marked {
+        for addr in self.instances.marked().collect::<Vec<_>>() {
             let inst = self.instances.get_mut(addr).expect(LISTED);
             let module = inst.module.clone();
             let (layout, parsed) = (module.layout(), module.module());
@@ -397,84 +394,71 @@ impl Store {
         }
     }
 
-    /// Takes out of the lists what the trace did not reach, which found `host_funcs` host functions.
+    /// Takes out of the lists what the trace did not reach, which found `host_funcs` host functions; frees all of it
+    /// but what the host gave.
     fn take_unreached(&mut self, host_funcs: usize) -> Dead {
+        let (mut count, mut weight) = (Reclaimed::default(), Weight::default());
         // An instance's functions go with it, and no sooner: their handles are good as long as it is.
         let instances = &self.instances;
         let none_gone = instances.all_marked() && host_funcs == self.held.host_functions;
         let gone: Vec<FuncAddr> = self
             .funcs
-            .addrs()
+            .unmarked()
             .take_while(|_| !none_gone)
             .filter(|&addr| match &self.funcs.get(addr).expect(LISTED).owner {
                 FuncOwner::Instance(instance, _) => !instances.is_marked(*instance),
-                FuncOwner::Host { .. } => !self.funcs.is_marked(addr),
+                FuncOwner::Host { .. } => true,
             })
             .collect();
-        let mut dead = Dead {
-            weight: Weight::default(),
-            funcs: gone.into_iter().filter_map(|addr| self.funcs.remove(addr)).collect(),
-            externs: self.externs.sweep(),
-            tables: take(&mut self.tables),
-            mems: take(&mut self.mems),
-            globals: take(&mut self.globals),
-            instances: take(&mut self.instances),
-        };
-        dead.weight = dead.weigh();
-        dead
+        let mut funcs = Vec::new();
+        for addr in gone {
+            let func = self.funcs.remove(addr).expect(LISTED);
+            weight += func.weight();
+            if func.defined_in().is_none() {
+                funcs.push(func);
+            }
+        }
+        self.tables.sweep(|table| {
+            count.tables += 1;
+            weight += table.weight();
+        });
+        self.mems.sweep(|mem| {
+            count.memories += 1;
+            weight += mem.weight();
+            mem.settle(self.entries);
+        });
+        self.globals.sweep(|_| count.globals += 1);
+        // Instances last: records of the others lie in their contexts.
+        self.instances.sweep(|inst| {
+            count.instances += 1;
+            weight += inst.weight();
+        });
+        self.held -= weight;
+        let externs = self.externs.sweep();
+        count.functions = funcs.len();
+        count.host_references = externs.len();
+        count.bytes = weight.bytes() + externs.iter().map(Externs::weight).sum::<usize>();
+        Dead { count, funcs, externs }
     }
 }
 
-fn take<T>(list: &mut Arena<T>) -> Vec<T> {
-    if list.all_marked() {
-        return Vec::new();
-    }
-    list.unmarked().into_iter().filter_map(|addr| list.remove(addr)).collect()
-}
-
-/// What was taken out, whole until it is buried.
+/// What was taken out, and of that what the host gave, whole until it is buried.
 pub(crate) struct Dead {
-    weight: Weight,
+    count: Reclaimed,
     funcs: Vec<FuncInst>,
     externs: Vec<HostValue>,
-    tables: Vec<TableInst>,
-    mems: Vec<MemInst>,
-    globals: Vec<GlobalInst>,
-    instances: Vec<ModuleInst>,
 }
 
 impl Dead {
-    fn weigh(&self) -> Weight {
-        let mems = self.mems.iter().map(MemInst::weight);
-        let tables = self.tables.iter().map(TableInst::weight);
-        let instances = self.instances.iter().map(ModuleInst::weight);
-        mems.chain(tables).chain(instances).chain(self.funcs.iter().map(FuncInst::weight)).sum()
-    }
-
-    fn count(&self) -> Reclaimed {
-        Reclaimed {
-            instances: self.instances.len(),
-            functions: self.funcs.iter().filter(|func| func.defined_in().is_none()).count(),
-            memories: self.mems.len(),
-            tables: self.tables.len(),
-            globals: self.globals.len(),
-            host_references: self.externs.len(),
-            bytes: self.weight.bytes() + self.externs.iter().map(Externs::weight).sum::<usize>(),
-        }
-    }
-
     /// Drops everything, when the store is whole again: host closures and values may do anything then, or panic.
     ///
     /// # Panics
     /// When one of those does: with its payload, after all the others were dropped.
     pub fn bury(self) {
-        let Self { weight: _, funcs, externs, tables, mems, globals, instances } = self;
+        let Self { count: _, funcs, externs } = self;
         let mut panics = Panics::default();
         panics.bury(funcs);
         panics.bury(externs);
-        // Instances last: records of the others lie in their contexts.
-        drop((tables, mems, globals));
-        drop(instances);
         panics.resume();
     }
 }
