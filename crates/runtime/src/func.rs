@@ -153,6 +153,16 @@ impl FuncInst {
     }
 }
 
+impl Drop for FuncInst {
+    /// Forgets its handle in an instance's record, which may be another instance's next.
+    fn drop(&mut self) {
+        if let FuncOwner::Instance(..) = self.owner {
+            // SAFETY: an instance's functions go before its context, in which the record lies.
+            unsafe { (*self.funcref.as_ptr()).handle = VmFuncRef::NO_HANDLE };
+        }
+    }
+}
+
 impl Holder for FuncInst {
     fn trace(&self, work: &mut Work) {
         let Self { funcref: _, ty: _, type_id: _, stubs: _, owner } = self;

@@ -93,8 +93,8 @@ pub struct Store {
 }
 
 // SAFETY: the raw pointers lead to allocations that the store owns (its context, its instances' contexts and
-// host functions' records) or that outlive it (code memory, held by `config`; the place of a context, by `config`
-// too); none is bound to a thread.
+// host functions' records) or that outlive it (code memory and the place of a context, held by `config`); none
+// is bound to a thread.
 // `outer` is null whenever the store can be moved, since a call borrows it. Closures and host references
 // are `Send + Sync`; a noted reason is `Send`.
 unsafe impl Send for Store {}

@@ -3,7 +3,8 @@
 use crate::image::constant;
 use crate::loaded::LoadedModule;
 use crate::table::TableInst;
-use crate::vm_ctx::VmCtx;
+use crate::vm_ctx::{Spares, VmCtx};
+use std::sync::Arc;
 use tenure_abi::vm::{VmCtxHeader, VmFuncRef};
 use tenure_module::{ConstOp, DataMode, ElemItems, ElemMode, Module};
 use tenure_types::{FuncIdx, TableIdx};
@@ -11,6 +12,7 @@ use tenure_types::{FuncIdx, TableIdx};
 /// A context with funcrefs, the elements of tables, and which segments are used up.
 pub(crate) struct Template {
     ctx: VmCtx,
+    spares: Option<Arc<Spares>>,
     tables: Option<Box<[Elements]>>,
     dropped_elems: Box<[bool]>,
     dropped_datas: Box<[bool]>,
@@ -60,7 +62,14 @@ impl Template {
         let dropped_elems = parsed.elems.iter().map(|elem| is_applied && elem.mode != ElemMode::Passive);
         let dropped_datas =
             parsed.datas.iter().map(|data| is_applied && matches!(data.mode, DataMode::Active { .. }));
-        Self { ctx, dropped_elems: dropped_elems.collect(), dropped_datas: dropped_datas.collect(), tables }
+        let spares = Spares::of(&ctx);
+        Self {
+            ctx,
+            spares,
+            dropped_elems: dropped_elems.collect(),
+            dropped_datas: dropped_datas.collect(),
+            tables,
+        }
     }
 
     /// Whether an instance that is made has its active segments applied.
@@ -70,8 +79,8 @@ impl Template {
 
     /// A context for an instance of `module`, whose template this is.
     pub fn new_ctx(&self, module: &LoadedModule, header: VmCtxHeader) -> VmCtx {
-        // SAFETY: nobody writes to the template's context, which has this layout.
-        unsafe { self.ctx.copy(module.layout(), header) }
+        // SAFETY: nobody writes to the template's context, which has this layout; the spares are its own.
+        unsafe { self.ctx.copy(module.layout(), header, self.spares.as_ref()) }
     }
 
     /// Writes the first elements of `table`, own table number `at`, in the instance with context `ctx`; none when

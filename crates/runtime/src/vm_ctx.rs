@@ -1,7 +1,9 @@
 //! The block behind `vmctx`, as the runtime sees it.
 
 use std::alloc::Layout;
+use std::ops::Range;
 use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, PoisonError};
 use tenure_abi::ValRaw;
 use tenure_abi::ctx::{CtxLayout, Place};
 use tenure_abi::vm::{VmCtxHeader, VmFuncRef, VmGlobal, VmImport, VmMem, VmTable};
@@ -13,6 +15,61 @@ use tenure_types::{FuncIdx, GlobalIdx, MemIdx, TableIdx};
 pub(crate) struct VmCtx {
     block: NonNull<u8>,
     layout: Layout,
+    /// Where the block waits when this goes.
+    spares: Option<Arc<Spares>>,
+}
+
+/// Blocks of contexts that went, for others of the module. In each the funcrefs stand as a new context needs them: they
+/// never change while an instance lives, but for the handles, and those go before it
+/// ([`FuncInst`](crate::FuncInst)). In a module with hundreds of functions that escape they are most of the block.
+pub(crate) struct Spares {
+    layout: Layout,
+    blocks: Mutex<Vec<NonNull<u8>>>,
+}
+
+// SAFETY: the blocks are nobody else's, and bound to no thread.
+unsafe impl Send for Spares {}
+// SAFETY: as above; the list has a lock.
+unsafe impl Sync for Spares {}
+
+impl Spares {
+    /// Smaller blocks are as quickly made anew.
+    const LEAST_SIZE: usize = 4 << 10;
+    /// Bytes of blocks that wait.
+    const MOST_BYTES: usize = 256 << 10;
+
+    /// For contexts like `model`; none for small ones.
+    pub fn of(model: &VmCtx) -> Option<Arc<Self>> {
+        let is_large = model.layout.size() >= Self::LEAST_SIZE;
+        is_large.then(|| Arc::new(Self { layout: model.layout, blocks: Mutex::default() }))
+    }
+
+    /// A block, unless there is none or another thread takes one now.
+    fn take(&self) -> Option<NonNull<u8>> {
+        self.blocks.try_lock().ok()?.pop()
+    }
+
+    /// Keeps `block`; false when it is to be freed.
+    fn keep(&self, block: NonNull<u8>) -> bool {
+        if quarantine::is_on() {
+            return false;
+        }
+        let Ok(mut blocks) = self.blocks.try_lock() else { return false };
+        let has_room = (blocks.len() + 1) * self.layout.size() <= Self::MOST_BYTES;
+        if has_room {
+            blocks.push(block);
+        }
+        has_room
+    }
+}
+
+impl Drop for Spares {
+    fn drop(&mut self) {
+        for &block in self.blocks.get_mut().unwrap_or_else(PoisonError::into_inner).iter() {
+            // SAFETY: a context's block, which had this layout, and which is used no more.
+            unsafe { quarantine::dealloc(block, self.layout) };
+        }
+    }
 }
 
 impl VmCtx {
@@ -26,14 +83,29 @@ impl VmCtx {
         };
         // SAFETY: the block is large enough and 16-aligned.
         unsafe { block.cast::<VmCtxHeader>().write(header) };
-        Self { block, layout: size }
+        Self { block, layout: size, spares: None }
     }
 
-    /// A copy, starting with `header`, whose own funcrefs name the copy as their context.
+    /// A copy, starting with `header`, whose own funcrefs name the copy as their context. Its block is one of `spares`,
+    /// if there is one, and waits there again when the copy goes.
     ///
     /// # Safety
-    /// No other thread writes to `self`, which was laid out by `layout`.
-    pub unsafe fn copy(&self, layout: &CtxLayout, header: VmCtxHeader) -> Self {
+    /// No other thread writes to `self`, which was laid out by `layout`; `spares` are of copies of it alone.
+    pub unsafe fn copy(&self, layout: &CtxLayout, header: VmCtxHeader, spares: Option<&Arc<Spares>>) -> Self {
+        if let Some(block) = spares.and_then(|spares| spares.take()) {
+            let copy = Self { block, layout: self.layout, spares: spares.cloned() };
+            let funcrefs = copy.funcrefs(layout);
+            for part in [0..funcrefs.start, funcrefs.end..self.layout.size()] {
+                // SAFETY: the part is inside both blocks, which have one layout and are apart; nobody writes to `self`.
+                unsafe {
+                    block.add(part.start).copy_from_nonoverlapping(self.block.add(part.start), part.len())
+                };
+            }
+            // SAFETY: the block is large enough and 16-aligned.
+            unsafe { block.cast::<VmCtxHeader>().write(header) };
+            debug_assert!(copy.has_fresh_funcrefs(self, layout));
+            return copy;
+        }
         // SAFETY: the size is at least the header's.
         let Some(block) = (unsafe { quarantine::alloc(self.layout) }) else {
             std::alloc::handle_alloc_error(self.layout)
@@ -42,7 +114,7 @@ impl VmCtx {
         unsafe { block.copy_from_nonoverlapping(self.block, self.layout.size()) };
         // SAFETY: the block is large enough and 16-aligned.
         unsafe { block.cast::<VmCtxHeader>().write(header) };
-        let copy = Self { block, layout: self.layout };
+        let copy = Self { block, layout: self.layout, spares: spares.cloned() };
         let count = layout.shape().escaping_funcs;
         if count > 0 {
             // The first and the last are inside the block; so are those between.
@@ -54,6 +126,30 @@ impl VmCtx {
             }
         }
         copy
+    }
+
+    /// Where its own funcrefs lie.
+    fn funcrefs(&self, layout: &CtxLayout) -> Range<usize> {
+        match layout.shape().escaping_funcs {
+            0 => self.layout.size()..self.layout.size(),
+            count => {
+                let at = |escape| layout.funcref(escape) as usize;
+                at(0)..at(count - 1) + size_of::<VmFuncRef>()
+            }
+        }
+    }
+
+    /// Whether each own funcref is that of `model`, with this as its context.
+    fn has_fresh_funcrefs(&self, model: &Self, layout: &CtxLayout) -> bool {
+        (0..layout.shape().escaping_funcs).all(|escape| {
+            // SAFETY: both are records inside their blocks, initialized, and not written now.
+            let [own, first] = [self, model].map(|ctx| unsafe { ctx.own_funcref(layout, escape).read() });
+            let VmFuncRef { slot, vmctx, type_id, handle } = own;
+            slot == first.slot
+                && vmctx == self.as_ptr()
+                && type_id == first.type_id
+                && handle == VmFuncRef::NO_HANDLE
+        })
     }
 
     /// Bytes of the block.
@@ -136,6 +232,9 @@ impl VmCtx {
 
 impl Drop for VmCtx {
     fn drop(&mut self) {
+        if self.spares.as_ref().is_some_and(|spares| spares.keep(self.block)) {
+            return;
+        }
         // SAFETY: allocated with this layout in `new`.
         unsafe { quarantine::dealloc(self.block, self.layout) };
     }

@@ -640,3 +640,65 @@ fn code_goes_with_the_last_instance_of_its_module() {
         assert_eq!((usage.modules, usage.code_bytes), (0, 0));
     }
 }
+
+/// The records of a module with so many functions lie in a place that the next instance takes as it is.
+#[test]
+fn an_instance_in_the_place_of_another_has_functions_of_its_own() {
+    let funcs: String = (0..300)
+        .map(|at| {
+            format!(
+                r#"(func $f{at} (export "f{at}") (result i32) (global.get $g))
+                (elem (i32.const {at}) $f{at})"#
+            )
+        })
+        .collect();
+    let wat = format!(
+        r#"(module (table (export "t") 300 funcref) (global $g (export "g") (mut i32) (i32.const 0)) {funcs}
+            (type $get (func (result i32)))
+            (func (export "call") (param i32) (result i32) (call_indirect (type $get) (local.get 0))))"#
+    );
+    for (_, engine) in crate::engines() {
+        let module = Module::new(&engine, &wat).unwrap();
+        let (mut store, mut stale) = (Store::new(&engine, ()), Vec::<Func>::new());
+        for round in 0..40 {
+            let instances: Vec<Instance> = (0..1 + round % 3)
+                .map(|at| {
+                    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+                    let global = instance.get_global(&mut store, "g").unwrap();
+                    global.set(&mut store, Val::I32(10 * round + at)).unwrap();
+                    instance
+                })
+                .collect();
+            for (&instance, at) in instances.iter().zip(0..) {
+                // A few get a handle, which their records remember, through an export or through the table.
+                let name = format!("f{}", round % 7 * 40);
+                let by_name = instance.get_func(&mut store, &name).unwrap();
+                let table = instance.get_table(&mut store, "t").unwrap();
+                let Some(Ref::Func(Some(by_table))) = table.get(&mut store, 299) else {
+                    panic!("no function")
+                };
+                for func in [by_name, by_table] {
+                    assert_eq!(
+                        func.typed::<(), i32>(&store).unwrap().call(&mut store, ()).unwrap(),
+                        10 * round + at
+                    );
+                    stale.push(func);
+                }
+                let call = instance.get_typed_func::<i32, i32>(&mut store, "call").unwrap();
+                for element in [0, 150, 299] {
+                    assert_eq!(call.call(&mut store, element).unwrap(), 10 * round + at);
+                }
+            }
+            instances.into_iter().for_each(|instance| store.release(instance).unwrap());
+            store.reclaim();
+            for func in &stale {
+                let error = func.call(&mut store, &[], &mut [Val::I32(0)]).unwrap_err().to_string();
+                assert_eq!(error, "handle to a function that was released and reclaimed");
+            }
+            if round % 10 == 9 {
+                // What one store has left behind serves another.
+                (store, stale) = (Store::new(&engine, ()), Vec::new());
+            }
+        }
+    }
+}
