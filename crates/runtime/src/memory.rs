@@ -249,7 +249,8 @@ impl MemInst {
             return Ok(old);
         }
         self.make_ready().map_err(GrowError::Os)?;
-        let usable = self.slot.pages.len() as u64 - self.plan.guard.min(self.slot.pages.len() as u64);
+        let guard = whole_pages(self.plan.guard).unwrap_or(u64::MAX);
+        let usable = (self.slot.pages.len() as u64).saturating_sub(guard);
         let to = bytes.next_multiple_of(page_size());
         if bytes as u64 <= usable {
             let from = self.slot.shape.committed;
@@ -291,8 +292,8 @@ fn moving_shape(plan: &MemoryPlan, bytes: usize) -> Result<Shape, GrowError> {
 }
 
 fn shape_of(plan: &MemoryPlan, reserved: u64, bytes: usize) -> Result<Shape, GrowError> {
-    let page = page_size() as u64;
-    let total = reserved.checked_next_multiple_of(page).and_then(|reserved| reserved.checked_add(plan.guard));
+    // Whole pages of each: several are cut from one reservation.
+    let total = whole_pages(reserved).and_then(|reserved| reserved.checked_add(whole_pages(plan.guard)?));
     let total = total.and_then(|total| usize::try_from(total).ok()).ok_or(GrowError::Limit)?;
     // Where code checks every access itself nothing needs to fault, and growing needs no system call.
     let is_checked = plan.guard == 0 && plan.reserved <= u64::from(u32::MAX);
@@ -300,6 +301,11 @@ fn shape_of(plan: &MemoryPlan, reserved: u64, bytes: usize) -> Result<Shape, Gro
         return Ok(Shape { reserved: total, committed: total });
     }
     Ok(Shape { reserved: total, committed: bytes.next_multiple_of(page_size()) })
+}
+
+/// So many bytes, rounded up to whole pages of the system.
+fn whole_pages(bytes: u64) -> Option<u64> {
+    bytes.checked_next_multiple_of(page_size() as u64)
 }
 
 impl Drop for MemInst {

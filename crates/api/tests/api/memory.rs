@@ -1,5 +1,7 @@
 use crate::{empty_store, engines, instantiate};
-use tenure::{Caller, Engine, Extern, Func, Instance, Memory, MemoryType, MemoryTypeBuilder, Module, Store};
+use tenure::{
+    Caller, Config, Engine, Extern, Func, Instance, Memory, MemoryType, MemoryTypeBuilder, Module, Store,
+};
 
 #[test]
 fn bytes_are_copied_in_and_out_or_not_at_all() {
@@ -52,6 +54,29 @@ fn growing_keeps_the_bytes_and_stops_at_the_maximum() {
         assert_eq!(error.to_string(), "a memory of 3 pages could not grow by 1", "{name}");
         assert!(memory.grow(&mut store, u64::MAX).is_err(), "{name}");
         assert_eq!(memory.size(&store), 3, "{name}");
+    }
+}
+
+#[test]
+fn many_memories_of_sizes_that_are_no_whole_pages_have_what_the_options_say() {
+    let page = 4096;
+    for (reservation, guard) in [0, 1, page - 1, page, page + 1, (1 << 20) + 1]
+        .into_iter()
+        .flat_map(|odd| [(1 << 20, odd), (odd, 1 << 16), (odd, odd)])
+    {
+        let mut config = Config::new();
+        config.memory_reservation(reservation).memory_guard_size(guard);
+        let engine = Engine::new(&config).unwrap();
+        let mut store = Store::new(&engine, ());
+        // Address space is taken for several at once when there are many.
+        for count in 0..40 {
+            let memory = Memory::new(&mut store, MemoryType::new(1, None)).unwrap_or_else(|error| {
+                panic!("memory {count} of {reservation} and {guard} bytes: {error:?}")
+            });
+            memory.write(&mut store, 65528, b"the  end").unwrap();
+            assert_eq!(memory.grow(&mut store, 40).unwrap(), 1, "{reservation} and {guard} bytes");
+            assert_eq!(&memory.data(&store)[65528..65537], b"the  end\0");
+        }
     }
 }
 
