@@ -255,8 +255,10 @@ impl CodeSpace {
     /// The module whose code holds address `pc`.
     pub fn find(&self, pc: usize) -> Option<Arc<LoadedModule>> {
         let modules = self.modules.read().unwrap_or_else(PoisonError::into_inner);
-        let (_, module) = modules.range(..=pc).next_back()?;
-        module.upgrade().filter(|module| module.look_at(pc, |_| ()).is_some())
+        let module = modules.range(..=pc).next_back()?.1.upgrade();
+        // Whoever drops the last use of a module takes this lock.
+        drop(modules);
+        module.filter(|module| module.look_at(pc, |_| ()).is_some())
     }
 
     pub(crate) fn register(&self, start: usize, module: Weak<LoadedModule>) {
