@@ -3,9 +3,9 @@
 //! A walk notes only which code each frame was in ([`tenure_runtime::Backtrace`]); everything else is found
 //! when somebody looks.
 
-use crate::{AsContext, Engine, Error, Module};
+use crate::{AsContext, Engine, Error, Module, debug_bounds};
 use addr2line::gimli::{self, EndianSlice, LittleEndian};
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::{Arc, OnceLock};
 use tenure_module::Module as CoreModule;
 use tenure_runtime::Backtrace;
@@ -243,9 +243,30 @@ impl fmt::Debug for FrameInfo {
     }
 }
 
-/// The name without what Rust's compiler adds to it; `{:#}` leaves its hash out.
+/// The name without what Rust's compiler adds to it; `{:#}` leaves its hash out. One that stands for far more text
+/// than it has itself stays as it is.
 fn demangled(name: &str) -> impl fmt::Display {
-    format!("{:#}", rustc_demangle::demangle(name))
+    let mut text = Bounded { text: String::new(), most: 1024 + 4 * name.len() };
+    match write!(text, "{:#}", rustc_demangle::demangle(name)) {
+        Ok(()) => text.text,
+        Err(fmt::Error) => name.to_string(),
+    }
+}
+
+/// Text of so many bytes at most.
+struct Bounded {
+    text: String,
+    most: usize,
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        if self.text.len() + more.len() > self.most {
+            return Err(fmt::Error);
+        }
+        self.text.push_str(more);
+        Ok(())
+    }
 }
 
 /// A function of the source code that a frame was in.
@@ -309,7 +330,10 @@ impl<'m> DebugInfo<'m> {
             let bytes = place.and_then(|(_, range)| module.bytes.get(range.clone())).unwrap_or_default();
             Ok(EndianSlice::new(bytes, LittleEndian))
         };
-        let dwarf = gimli::Dwarf::load(section).ok()?;
+        let mut dwarf = gimli::Dwarf::load(section).ok()?;
+        if !debug_bounds::are_kept(&mut dwarf, |id| section(id).unwrap_or_default()) {
+            return None;
+        }
         let context = addr2line::Context::from_dwarf(dwarf).ok()?;
         Some(Self { context, code_start: module.code_start as u64 })
     }

@@ -42,6 +42,7 @@ mod v128;
 mod val_raw;
 #[expect(unsafe_code, reason = "loading machine code from bytes is a promise of the caller's")]
 mod module;
+mod debug_bounds;
 mod backtrace;
 mod store;
 #[expect(unsafe_code, reason = "host functions get raw arguments, calls pass them")]
