@@ -112,10 +112,10 @@ builtins! {
     /// `elem.drop`.
     ElemDrop elem_drop(elem: I32): [];
     /// The epoch's deadline may have come: goes on to a new one if it has, or traps.
-    EpochReached epoch_reached(): [MayTrap];
+    EpochReached epoch_reached(): [MovesMemory, MovesTable, MayTrap];
     /// The stack limit is above the stack pointer where a function begins: the stack is used up, which is a trap, or
     /// the epoch's deadline may have come.
-    StoppedAtEntry stopped_at_entry(): [MayTrap];
+    StoppedAtEntry stopped_at_entry(): [MovesMemory, MovesTable, MayTrap];
     /// The budget of function `func` is used up, at its entry (`place` is [`ENTRY`]) or at the start of the loop
     /// of that number: the address of code that takes over (see `Compiler::compile_loop_entry`), or 0.
     BudgetSpent budget_spent(func: I32, place: I32) -> I64: [];

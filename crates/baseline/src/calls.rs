@@ -63,7 +63,8 @@ impl FuncCompiler<'_> {
         self.b.late.push(Late::Epoch { label, back, region: self.region, offset: self.offset });
     }
 
-    /// Calls a builtin without arguments where no temp holds anything, in `region`.
+    /// Calls a builtin without arguments where no temp holds anything, in `region`. The host may do anything meanwhile that
+    /// it may do in a call: memory 0 may be somewhere else afterwards.
     pub(crate) fn call_between_operators(&mut self, region: u32, builtin: Builtin) {
         let region = *self.b.regions.region(region);
         let lost = region.pins.without(RegSet::of(&KEPT_PINS));
@@ -73,8 +74,11 @@ impl FuncCompiler<'_> {
             }
         }
         self.call_builtin(builtin);
-        for reg in lost.iter() {
-            self.load_pin(region.item(reg).expect("a pin holds something"), reg);
+        for reg in region.pins.iter() {
+            let item = region.item(reg).expect("a pin holds something");
+            if lost.has(reg) || item == Item::MEMORY {
+                self.load_pin(item, reg);
+            }
         }
     }
 

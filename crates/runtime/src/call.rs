@@ -19,7 +19,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering;
 use tenure_abi::ValRaw;
 use tenure_abi::vm::{VmCtxHeader, VmFuncRef, VmStore};
-use tenure_sys::{current_sp, thread_stack};
+use tenure_sys::{StackBounds, current_sp, thread_stack};
 use tenure_types::Trap;
 
 pub use crate::fault::install as install_fault_handler;
@@ -35,6 +35,11 @@ pub type EntryStub = unsafe extern "C" fn(
 /// Stack that stays free for host functions and builtins below the guest's limit, in bytes; less on
 /// threads whose whole stack is small.
 const HOST_RESERVE: usize = 128 << 10;
+/// Less of it there never is: compiled code makes frames of up to 64 KiB before it checks, and stubs take up to 16 KiB. A
+/// thread with no more stack than this enters no guest.
+const LEAST_RESERVE: usize = 96 << 10;
+/// More stack than this between two calls on one stack no host function takes: beyond, it is taken for another stack.
+const HOST_SHARE: usize = 1 << 20;
 
 /// Why a guest was abandoned.
 pub enum Abandon {
@@ -96,12 +101,20 @@ pub(crate) struct Activation {
 struct Thread {
     /// The store whose guest runs, or null: for the fault handler.
     current: Cell<*mut VmStore>,
-    /// Lowest address that a guest's stack pointer may have; 0 until it was found out.
+    /// The thread's own stack; nothing until it was found out.
+    stack: Cell<StackBounds>,
+    /// Lowest address that a guest's stack pointer may have there.
     lowest: Cell<usize>,
 }
 
 thread_local! {
-    static THREAD: Thread = const { Thread { current: Cell::new(ptr::null_mut()), lowest: Cell::new(0) } };
+    static THREAD: Thread = const {
+        Thread {
+            current: Cell::new(ptr::null_mut()),
+            stack: Cell::new(StackBounds { low: 0, high: 0 }),
+            lowest: Cell::new(0),
+        }
+    };
 }
 
 /// The store whose guest runs on this thread, or null.
@@ -173,7 +186,16 @@ unsafe fn call_nested(
             caller: (*vm).caller,
         };
         (*store).outer = &raw const saved;
-        let status = run(store, funcref, entry, values);
+        let status = if is_stack_of(&*store, saved.entry_sp) {
+            run(store, funcref, entry, values)
+        } else {
+            let lowest = std::mem::replace(&mut (*vm).lowest, outermost_limit(&*store));
+            (*store).renew_stack_limit();
+            let status = run(store, funcref, entry, values);
+            (*vm).lowest = lowest;
+            (*store).renew_stack_limit();
+            status
+        };
         (*store).outer = saved.outer;
         (*vm).last_exit_fp = saved.exit_fp;
         (*vm).last_exit_sp = saved.exit_sp;
@@ -229,29 +251,47 @@ fn reason(store: &mut Store, status: u32) -> Abandon {
     store.abandoned.take().expect("whoever abandons a guest notes why")
 }
 
-/// How far down the guest may go when it is entered with no call of its store active.
+/// How far down the guest may go when it is entered with no call of its store active on this stack.
 #[inline]
 fn outermost_limit(store: &Store) -> usize {
-    let mut lowest = THREAD.with(|thread| thread.lowest.get());
-    if lowest == 0 {
-        lowest = prepare_thread();
-    }
+    let (stack, lowest) = this_thread();
     let sp = current_sp();
     let wanted = sp.saturating_sub(store.stack_bytes());
     // On a stack that is not the thread's own its bounds say nothing.
-    if lowest < sp { wanted.max(lowest) } else { wanted }
+    if stack.contains(sp) { wanted.max(lowest) } else { wanted }
 }
 
-/// Finds out how far down guests may go on this thread, and gets it ready for faults.
+/// Whether the code that runs is on the stack that has `entry_sp`, where a call of the store came in: a host function may
+/// go on in another thread, or on a stack of its own making, while it has the store.
+fn is_stack_of(store: &Store, entry_sp: usize) -> bool {
+    let (stack, _) = this_thread();
+    let sp = current_sp();
+    match (stack.contains(entry_sp), stack.contains(sp)) {
+        // Neither is the thread's own. Below the limit there is nothing to enter with, whichever stack it is.
+        (false, false) => sp <= entry_sp && entry_sp - sp <= store.stack_bytes().saturating_add(HOST_SHARE),
+        (there, here) => there && here,
+    }
+}
+
+/// The stack of this thread, and how far down guests may go on it. Gets the thread ready for faults.
+#[inline]
+fn this_thread() -> (StackBounds, usize) {
+    let known = THREAD.with(|thread| (thread.stack.get(), thread.lowest.get()));
+    if known.1 == 0 { prepare_thread() } else { known }
+}
+
 #[cold]
-fn prepare_thread() -> usize {
+fn prepare_thread() -> (StackBounds, usize) {
     // Where the system refuses a signal stack, a fault ends the process as it would without us.
     let _ = tenure_sys::signals::ensure_alt_stack();
     let stack = thread_stack();
-    let reserve = HOST_RESERVE.min((stack.high - stack.low) / 3);
-    let lowest = if stack.contains(current_sp()) { stack.low + reserve } else { 1 };
-    THREAD.with(|thread| thread.lowest.set(lowest));
-    lowest
+    let reserve = HOST_RESERVE.min((stack.high - stack.low) / 3).max(LEAST_RESERVE);
+    let lowest = stack.low + reserve;
+    THREAD.with(|thread| {
+        thread.stack.set(stack);
+        thread.lowest.set(lowest);
+    });
+    (stack, lowest)
 }
 
 /// Abandons the guest that has called a host function: goes on in the host that called the guest, which finds
@@ -281,6 +321,12 @@ impl Store {
     pub fn is_active(&self) -> bool {
         // SAFETY: the store's own context.
         unsafe { (*self.vm()).entry_fp != 0 }
+    }
+
+    /// What a memory that is made now notes of [`Store::entries`]. One that is made during a call may be written to by guests
+    /// that were entered before: it notes a number that never comes.
+    pub(crate) fn entries_at_birth(&self) -> u64 {
+        if self.is_active() { u64::MAX } else { self.entries }
     }
 
     /// The guest frames of the active calls, innermost first: for a host function.

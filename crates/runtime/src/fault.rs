@@ -26,6 +26,9 @@ pub fn install() -> io::Result<()> {
     unsafe { signals::install(handler) }
 }
 
+/// More bytes than the fault stub has. What lies behind it are other stubs, in which nothing faults that is a trap.
+const FAULT_STUB: usize = 64;
+
 /// Decides about a fault.
 unsafe fn handler(fault: &Fault) -> Option<Resume> {
     let vm = call::current();
@@ -36,6 +39,10 @@ unsafe fn handler(fault: &Fault) -> Option<Resume> {
     // use only its stack limit.
     let after_fault = unsafe {
         if (*vm).entry_fp == 0 || !((*vm).code_start..(*vm).code_end).contains(&fault.pc) {
+            return None;
+        }
+        // The fault stub itself: there is no stack to go on with, and to begin again would go on for ever.
+        if ((*vm).after_fault..(*vm).after_fault + FAULT_STUB).contains(&fault.pc) {
             return None;
         }
         (*vm).fault = VmFault { pc: fault.pc, fp: fault.fp, addr: fault.addr.unwrap_or(0) };

@@ -260,7 +260,7 @@ impl Store {
                 plan,
                 pool: self.space().memories(),
                 image,
-                entries: self.entries,
+                entries: self.entries_at_birth(),
                 // A guest that runs already may come to use it.
                 later: !self.is_active(),
             };

@@ -60,7 +60,7 @@ pub(crate) struct NewMemory<'a> {
     pub pool: &'a Arc<MemoryPool>,
     /// Its initial content, if that is not zeros.
     pub image: Option<&'a Arc<MemImage>>,
-    /// How often the store has entered a guest.
+    /// How often the store has entered a guest: [`Store::entries_at_birth`](crate::Store).
     pub entries: u64,
     /// Whether it may be made ready later.
     pub later: bool,

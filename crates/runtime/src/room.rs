@@ -203,7 +203,8 @@ impl Store {
         let plan = self.config().tunables.memory_plan(&ty);
         let small = self.config().tunables.clone().with_small_memories().memory_plan(&ty);
         let pool = self.space().memories();
-        let new = |plan| NewMemory { ty, plan, pool, image: None, entries: self.entries, later: false };
+        let entries = self.entries_at_birth();
+        let new = |plan| NewMemory { ty, plan, pool, image: None, entries, later: false };
         let mem = self.permit_memory(&ty, limiter, || {
             MemInst::of_its_own(new(plan)).or_else(|_| MemInst::of_its_own(new(small)))
         })?;

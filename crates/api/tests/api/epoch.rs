@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use tenure::{
-    AsContextMut, Caller, Config, Engine, Extern, Func, Instance, Module, OnStackReplacement, Store,
+    AsContextMut, Caller, Config, Engine, Extern, Func, Instance, Memory, Module, OnStackReplacement, Store,
     Strategy, TierUp, Trap, TypedFunc, UpdateDeadline, bail,
 };
 
@@ -76,8 +76,52 @@ fn a_callback_that_panics_leaves_a_store_that_works() {
     let payload =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| spin.call(&mut store, ()))).unwrap_err();
     assert_eq!(payload.downcast_ref(), Some(&"no time"));
+    // It is still the one that decides.
+    let again = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| spin.call(&mut store, ())));
+    assert_eq!(again.unwrap_err().downcast_ref(), Some(&"no time"));
     store.epoch_deadline_trap();
     assert_eq!(spin.call(&mut store, ()).unwrap_err().downcast_ref(), Some(&Trap::Interrupt));
+}
+
+#[test]
+fn a_memory_may_move_whenever_the_deadline_comes() {
+    // Without calls, with more that is worth a register than there are registers which calls leave alone.
+    let source = r#"(module (memory (export "m") 1)
+        (func (export "run") (param $a i64) (param $b i64) (param $c i64)
+            (loop $l
+                (local.set $a (i64.add (local.get $a) (local.get $b)))
+                (local.set $b (i64.add (local.get $b) (local.get $c)))
+                (local.set $c (i64.sub (local.get $c) (i64.const 1)))
+                (i64.store (i32.const 0) (local.get $a))
+                (br_if $l (i64.ne (local.get $c) (i64.const 0))))))"#;
+    for strategy in [Strategy::Baseline, Strategy::Optimizing, Strategy::Tiered] {
+        for signals in [true, false] {
+            let mut config = Config::new();
+            config.epoch_interruption(true).strategy(strategy).signals_based_traps(signals);
+            config.memory_reservation(1 << 16).memory_guard_size(1 << 16);
+            let engine = Engine::new(&config).unwrap();
+            let module = Module::new(&engine, source).unwrap();
+            let mut store = Store::new(&engine, None::<Memory>);
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            let memory = instance.get_memory(&mut store, "m").unwrap();
+            *store.data_mut() = Some(memory);
+            store.set_epoch_deadline(0);
+            let before = memory.data_ptr(&store);
+            store.epoch_deadline_callback(|mut store| {
+                let memory = store.data().unwrap();
+                memory.grow(&mut store, 4)?;
+                Ok(UpdateDeadline::Continue(if memory.size(&store) > 40 { u64::MAX } else { 0 }))
+            });
+            let run = instance.get_typed_func::<(i64, i64, i64), ()>(&mut store, "run").unwrap();
+            run.call(&mut store, (1, 2, 100)).unwrap();
+            assert_ne!(memory.data_ptr(&store), before, "the memory has not moved");
+            let (mut a, mut b) = (1_i64, 2_i64);
+            for c in (1..=100).rev() {
+                (a, b) = (a + b, b + c);
+            }
+            assert_eq!(memory.data(&store)[..8], a.to_le_bytes(), "{strategy:?}, signals {signals}");
+        }
+    }
 }
 
 #[test]

@@ -171,3 +171,40 @@ fn what_the_host_writes_by_address_is_not_seen_by_the_next_memory() {
         unsafe { first.write(7) };
     }
 }
+
+#[test]
+fn what_a_guest_writes_to_a_memory_made_during_its_call_is_not_seen_by_the_next() {
+    for (name, engine) in engines() {
+        let inner = Module::new(
+            &engine,
+            r#"(module (import "" "t" (table 1 funcref)) (memory 1)
+                (func $write (i32.store (i32.const 0) (i32.const 0x41414141)))
+                (elem (i32.const 0) $write))"#,
+        )
+        .unwrap();
+        let outer = Module::new(
+            &engine,
+            r#"(module (import "" "make" (func $make)) (table (export "t") 1 funcref)
+                (func (export "run") (call $make) (call_indirect (i32.const 0))))"#,
+        )
+        .unwrap();
+        let plain = Module::new(&engine, r#"(module (memory (export "m") 1))"#).unwrap();
+        for _ in 0..3 {
+            let mut store = Store::new(&engine, ());
+            let inner = inner.clone();
+            let make = Func::wrap(&mut store, move |mut caller: Caller<'_, ()>| {
+                let table = caller.get_export("t").unwrap();
+                Instance::new(&mut caller, &inner, &[table]).unwrap();
+            });
+            let instance = Instance::new(&mut store, &outer, &[make.into()]).unwrap();
+            instance.get_typed_func::<(), ()>(&mut store, "run").unwrap().call(&mut store, ()).unwrap();
+            drop(store);
+            let mut store = Store::new(&engine, ());
+            let memories = [(); 3].map(|()| {
+                let instance = Instance::new(&mut store, &plain, &[]).unwrap();
+                instance.get_memory(&mut store, "m").unwrap()
+            });
+            assert!(memories.iter().all(|memory| memory.data(&store)[..4] == [0; 4]), "{name}");
+        }
+    }
+}

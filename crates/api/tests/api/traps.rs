@@ -210,6 +210,80 @@ fn the_end_of_a_small_stack_is_a_trap() {
 }
 
 #[test]
+fn large_frames_find_the_end_of_a_small_stack() {
+    // Frames of 16 KiB and of 60 KiB.
+    let sums = |count: usize| {
+        let locals = "i64 ".repeat(count);
+        let all: String = (1..=count)
+            .map(|local| format!("(local.set {local} (i64.add (local.get {}) (local.get 0)))", local - 1))
+            .collect();
+        let sum: String = (1..=count).map(|local| format!("(i64.xor (local.get {local}))")).collect();
+        format!("(param i64) (result i64) (local {locals}) {all} (call $f (local.get 1)) {sum}")
+    };
+    for (name, engine) in engines() {
+        for count in [2_000, 7_500] {
+            let text = format!(r#"(module (func $f (export "f") {}))"#, sums(count));
+            let module = Module::new(&engine, text).unwrap();
+            for size in [64 << 10, 100 << 10, 128 << 10, 192 << 10, 512 << 10] {
+                let (engine, module) = (engine.clone(), module.clone());
+                let run = move || {
+                    let mut store = Store::new(&engine, ());
+                    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+                    let f = instance.get_typed_func::<i64, i64>(&mut store, "f").unwrap();
+                    let error = f.call(&mut store, 1).unwrap_err();
+                    assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::StackOverflow));
+                };
+                let thread = std::thread::Builder::new().stack_size(size).name(format!("{name}, {size}"));
+                thread.spawn(run).unwrap().join().unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_host_function_may_call_in_again_from_another_thread() {
+    let source = r#"(module (import "" "f" (func $host (param i32) (result i32)))
+        (func $down (export "down") (param i32) (result i32)
+            (if (result i32) (local.get 0)
+                (then (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+                (else (i32.const 0))))
+        (func (export "run") (param i32) (result i32) (i32.add (call $host (local.get 0)) (call $down (i32.const 100)))))"#;
+    for (name, engine) in engines() {
+        let module = Module::new(&engine, source).unwrap();
+        for size in [256 << 10, 4 << 20] {
+            let mut store = Store::new(&engine, None::<TypedFunc<i32, i32>>);
+            let host = Func::wrap(
+                &mut store,
+                move |mut caller: Caller<'_, Option<TypedFunc<i32, i32>>>, depth: i32| {
+                    let down = caller.data().clone().unwrap();
+                    let there = || {
+                        // On that thread's stack, to its end and back, more than once.
+                        for _ in 0..2 {
+                            let error = down.call(&mut caller, i32::MAX).unwrap_err();
+                            assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::StackOverflow));
+                        }
+                        down.call(&mut caller, depth).unwrap()
+                    };
+                    let there = std::thread::scope(|scope| {
+                        let thread = std::thread::Builder::new().stack_size(size);
+                        thread.spawn_scoped(scope, there).unwrap().join().unwrap()
+                    });
+                    // And here again.
+                    there + down.call(&mut caller, depth).unwrap()
+                },
+            );
+            let instance = Instance::new(&mut store, &module, &[host.into()]).unwrap();
+            let down = instance.get_typed_func::<i32, i32>(&mut store, "down").unwrap();
+            *store.data_mut() = Some(down.clone());
+            let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+            assert_eq!(run.call(&mut store, 50).unwrap(), 200, "{name}, {size}");
+            let error = down.call(&mut store, i32::MAX).unwrap_err();
+            assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::StackOverflow));
+        }
+    }
+}
+
+#[test]
 fn the_guests_share_of_the_stack_can_be_chosen() {
     let depth = |bytes: usize| {
         let engine = Engine::new(Config::new().max_wasm_stack(bytes)).unwrap();
