@@ -91,6 +91,19 @@ impl Tunables {
         let guard = if self.signals { self.memory_guard } else { 0 };
         MemoryPlan { reserved, guard, may_move: ty.max_bytes() > reserved }
     }
+
+    /// Up to which end of an access, counted from the index, nothing has to be checked in memories of type `ty`: up to
+    /// there the highest byte that a 32-bit index reaches faults. 0 when everything has to be checked.
+    pub fn faulting_end(&self, ty: &MemType) -> u64 {
+        let plan = self.memory_plan(ty);
+        let indices = u64::from(u32::MAX);
+        // The machine's pages divide the memory's only where those are 64 KiB.
+        let has_guard = self.signals && ty.page_size_log2 == 16;
+        if !has_guard || ty.is_64 || plan.reserved <= indices {
+            return 0;
+        }
+        plan.reserved.saturating_add(plan.guard) - indices
+    }
 }
 
 /// What a compiler needs to know of the module around a function.

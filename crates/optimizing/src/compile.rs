@@ -1,5 +1,6 @@
 //! The driver: one decode feeds validator and translator, then Cranelift makes code of what came out.
 
+use crate::checks::CalmLoops;
 use crate::isa::{self, Cpu, Settings, Targets, UnsupportedMachine};
 use crate::metadata;
 use crate::offsets::{self, Offsets};
@@ -169,6 +170,7 @@ impl Worker {
         stack: StackUse,
     ) -> Result<Option<CompiledFunc>, CompileError> {
         let func = body.func;
+        let calm_loops = CalmLoops::find(unit, &body);
         let fuel = unit.tunables.fuel.as_ref().map(|costs| FuelPlan::read(costs, &body));
         let (mut validator, code) = body.into_validator(std::mem::take(&mut self.validator));
         let bytes = code.as_bytes().len();
@@ -182,6 +184,7 @@ impl Worker {
             &mut self.builder,
             std::mem::take(&mut self.buffers),
         );
+        translator.calm_loops = calm_loops;
         let operators = std::mem::take(&mut self.operators);
         self.operators =
             translate(&mut translator, &mut validator, code.get_binary_reader(), operators, fuel, most)?;

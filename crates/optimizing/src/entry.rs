@@ -133,6 +133,11 @@ impl Translator<'_> {
         }
         let args: Vec<BlockArg> = operands[below..].iter().map(|&value| BlockArg::Value(value)).collect();
         entry.around = Some(self.frames.len());
+        self.extents.forget();
+        self.frames.iter_mut().for_each(|frame| frame.scope.forget());
+        if let Some(calm) = self.calm {
+            self.read_memory(calm);
+        }
         self.read_fuel();
         self.builder.ins().jump(header, &args);
     }

@@ -15,6 +15,7 @@
 //! entry      the way in at a loop, for code that takes over from the baseline tier
 //! records    loads from the context and the records behind it
 //! traps      how code raises a trap: by a fault, or by calling the runtime
+//! checks     which accesses need none, and what stays the same in a loop
 //! ops        one function an operator, in files by family
 //! schedule   the order of instructions in a block
 //! offsets    the right operator for what may fault, also where instructions merge
@@ -26,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 mod abi;
+mod checks;
 mod compile;
 mod entry;
 mod fuel;

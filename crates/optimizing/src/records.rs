@@ -112,6 +112,9 @@ impl Translator<'_> {
 
     /// The address of the first byte of `mem`.
     pub(crate) fn mem_base(&mut self, mem: MemIdx) -> Value {
+        if let Some(calm) = self.calm.filter(|_| mem == MemIdx(0)) {
+            return self.builder.use_var(calm.base);
+        }
         let may_move = self.unit.tunables.memory_plan(self.unit.module.mem_type(mem)).may_move;
         let (record, at) = self.record(self.unit.layout.mem(mem));
         let flags = if may_move { self.trusted(Region::Records) } else { FIXED };
@@ -125,6 +128,9 @@ impl Translator<'_> {
             && let Ok(bytes) = i64::try_from(ty.min.saturating_mul(ty.page_size()))
         {
             return self.builder.ins().iconst(types::I64, bytes);
+        }
+        if let Some(calm) = self.calm.filter(|_| mem == MemIdx(0)) {
+            return self.builder.use_var(calm.bytes);
         }
         let (record, at) = self.record(self.unit.layout.mem(mem));
         let flags = self.trusted(Region::Records);

@@ -9,6 +9,7 @@
 //! their types. Code that cannot be reached is validated but not translated: [`Translator::reachable`].
 
 use crate::abi::{PTR, VECTOR, builtin_signature, clif_type, leaf_signature, signature};
+use crate::checks::{Calm, CalmLoops, Extents, Scope};
 use crate::entry::Entering;
 use crate::fuel::Fuel;
 use crate::isa::Cpu;
@@ -57,6 +58,8 @@ pub(crate) struct Frame {
     pub results: usize,
     /// Whether anything branches to `after`.
     pub branched: bool,
+    /// Which accesses are known to be inside behind it.
+    pub scope: Scope,
 }
 
 pub(crate) enum FrameKind {
@@ -109,6 +112,12 @@ pub(crate) struct Translator<'a> {
     pub loops: u32,
     /// Whether functions are called.
     pub calls: bool,
+    /// Up to where accesses were checked.
+    pub extents: Extents,
+    /// Loops around which memory 0 stays as it is.
+    pub calm_loops: CalmLoops,
+    /// That around the code, if there is one.
+    pub calm: Option<Calm>,
     /// The look at the stack limit where the function begins, and the branch by it, if one that calls nothing does
     /// without.
     entry_check: Option<(Inst, Inst)>,
@@ -191,6 +200,9 @@ impl<'a> Translator<'a> {
             entry: entering,
             loops: 0,
             calls: false,
+            extents: Extents::default(),
+            calm_loops: CalmLoops::default(),
+            calm: None,
             entry_check: None,
             looks: 0,
             frames,
@@ -230,6 +242,7 @@ impl<'a> Translator<'a> {
             arity: results,
             results,
             branched: false,
+            scope: this.extents.scope(),
         });
         this
     }

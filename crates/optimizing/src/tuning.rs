@@ -70,3 +70,6 @@ pub(crate) const MOST_STRETCHES: usize = 4;
 /// Most bytes that `memory.copy` and `memory.fill` of a known length handle in place: as many as half the
 /// vector registers hold.
 pub(crate) const MOST_BYTES_IN_PLACE: u32 = 128;
+
+/// How many instructions back the range of an index is looked for: a table's element is a load, a mask, a shift and a sum.
+pub(crate) const DEPTH_OF_RANGES: u32 = 5;

@@ -23,6 +23,9 @@ const COMMITTED_WHOLE: usize = 64 << 20;
 /// when it is made.
 const PROMISED: usize = 1 << 20;
 
+/// Memories that move reserve four times what they have up to this size, and half as much again beyond.
+const ROOMY: usize = 16 << 20;
+
 /// A memory.
 ///
 /// ```text
@@ -77,8 +80,7 @@ impl MemInst {
         let bytes = ty.min.checked_mul(ty.page_size()).and_then(|bytes| usize::try_from(bytes).ok());
         let bytes = bytes.filter(|&bytes| bytes as u64 <= ty.max_bytes()).ok_or(GrowError::Limit)?;
         let later = later && bytes <= PROMISED;
-        let slot =
-            pool.take(shape(&plan, bytes)?, image.map(|image| &**image), later).map_err(GrowError::Os)?;
+        let slot = take(pool, &plan, bytes, image.map(|image| &**image), later)?;
         let vm = VmMem { base: slot.pages.base(), bytes };
         let record = match at {
             // SAFETY: the caller vouches for `at`.
@@ -259,8 +261,7 @@ impl MemInst {
                 self.slot.shape.committed = to;
             }
         } else if self.plan.may_move {
-            let shape = moving_shape(&self.plan, bytes)?;
-            let moved = self.pool.take(shape, None, false).map_err(GrowError::Os)?;
+            let moved = take(&self.pool, &self.plan, bytes, None, false)?;
             // SAFETY: both are committed for `old_bytes` and apart from each other.
             unsafe { std::ptr::copy_nonoverlapping(self.base(), moved.pages.base(), old_bytes) };
             // What was copied does not make the new slot one that nothing was written to.
@@ -278,20 +279,31 @@ impl MemInst {
 
 const READY: &str = "whoever looks at a memory has it made ready";
 
-/// Address space for a memory of `bytes` now, as `plan` says.
-fn shape(plan: &MemoryPlan, bytes: usize) -> Result<Shape, GrowError> {
-    if bytes as u64 > plan.reserved {
-        return moving_shape(plan, bytes);
+/// A place for a memory of `bytes` now that holds `image`, or zeros, or will when it is made ready `later`; as
+/// `plan` says, and with room to grow beyond.
+fn take(
+    pool: &MemoryPool,
+    plan: &MemoryPlan,
+    bytes: usize,
+    image: Option<&MemImage>,
+    later: bool,
+) -> Result<Slot, GrowError> {
+    let take = |reserved| pool.take(shape(plan, reserved, bytes)?, image, later).map_err(GrowError::Os);
+    let now = bytes as u64;
+    if now <= plan.reserved {
+        return take(plan.reserved);
     }
-    shape_of(plan, plan.reserved, bytes)
+    let half_more = now.saturating_add(now / 2);
+    // Moving costs far more than addresses do, while there are any.
+    if bytes <= ROOMY
+        && let Ok(slot) = take(4 * now)
+    {
+        return Ok(slot);
+    }
+    take(half_more)
 }
 
-/// Address space for `bytes` beyond the plan's reservation, with room to grow by half.
-fn moving_shape(plan: &MemoryPlan, bytes: usize) -> Result<Shape, GrowError> {
-    shape_of(plan, (bytes as u64).saturating_add(bytes as u64 / 2), bytes)
-}
-
-fn shape_of(plan: &MemoryPlan, reserved: u64, bytes: usize) -> Result<Shape, GrowError> {
+fn shape(plan: &MemoryPlan, reserved: u64, bytes: usize) -> Result<Shape, GrowError> {
     // Whole pages of each: several are cut from one reservation.
     let total = whole_pages(reserved).and_then(|reserved| reserved.checked_add(whole_pages(plan.guard)?));
     let total = total.and_then(|total| usize::try_from(total).ok()).ok_or(GrowError::Limit)?;

@@ -1,6 +1,7 @@
 use crate::{empty_store, engines, instantiate};
 use tenure::{
-    Caller, Config, Engine, Extern, Func, Instance, Memory, MemoryType, MemoryTypeBuilder, Module, Store,
+    Caller, Config, Engine, Extern, Func, Instance, Memory, MemoryType, MemoryTypeBuilder, Module,
+    OnStackReplacement, Store, Strategy, TierUp, Trap, UpdateDeadline, WasmBacktrace,
 };
 
 #[test]
@@ -205,6 +206,168 @@ fn what_a_guest_writes_to_a_memory_made_during_its_call_is_not_seen_by_the_next(
                 instance.get_memory(&mut store, "m").unwrap()
             });
             assert!(memories.iter().all(|memory| memory.data(&store)[..4] == [0; 4]), "{name}");
+        }
+    }
+}
+
+/// Programs whose accesses code may know to be inside, or not: each has a memory of one page, which may grow to eight.
+const CHECKED: &[(&str, &str)] = &[
+    (
+        "checked in one arm only",
+        "(if (i32.and (local.get $n) (i32.const 1)) (then (local.set $r (i64.load (local.get $n)))))
+         (i64.add (local.get $r) (i64.load offset=1 (local.get $n)))",
+    ),
+    (
+        "checked in both arms, up to different ends",
+        "(if (i32.and (local.get $n) (i32.const 1))
+            (then (local.set $r (i64.load offset=8 (local.get $n))))
+            (else (local.set $r (i64.load8_u (local.get $n)))))
+         (i64.add (local.get $r) (i64.load offset=4 (local.get $n)))",
+    ),
+    (
+        "a branch goes around a check",
+        "(block (br_if 0 (i32.and (local.get $n) (i32.const 2)))
+            (local.set $r (i64.load offset=16 (local.get $n))))
+         (i64.store offset=8 (local.get $n) (i64.const 7))
+         (i64.add (local.get $r) (i64.load offset=8 (local.get $n)))",
+    ),
+    (
+        "a branch from inside goes around a check",
+        "(block
+            (if (i32.and (local.get $n) (i32.const 2)) (then (i64.store (local.get $n) (i64.const 5)) (br 1)))
+            (local.set $r (i64.load offset=16 (local.get $n))))
+         (i64.add (local.get $r) (i64.load offset=16 (local.get $n)))",
+    ),
+    (
+        "from large to small and from small to large",
+        "(i64.store32 (local.get $n) (i64.const 1)) (i64.store16 offset=12 (local.get $n) (i64.const 2))
+         (i64.store8 offset=3 (local.get $n) (i64.const 3)) (i64.store offset=20 (local.get $n) (i64.const 4))
+         (i64.load offset=2 (local.get $n))",
+    ),
+    (
+        "a table behind a mask",
+        "(i64.add
+            (i64.load offset=1024 (i32.shl (i32.and (local.get $n) (i32.const 255)) (i32.const 3)))
+            (i64.load (i32.sub (i32.and (local.get $n) (i32.const 255)) (i32.const 1))))",
+    ),
+    (
+        "a table at the memory's end",
+        "(i64.load offset=63496 (i32.shl (i32.and (local.get $n) (i32.const 255)) (i32.const 3)))",
+    ),
+    (
+        "an index of bytes",
+        "(i64.load offset=65272 (i32.load8_u (i32.and (local.get $n) (i32.const 0xfff))))",
+    ),
+    (
+        "a loop that goes outside",
+        "(loop $l
+            (i32.store offset=4 (local.get $n) (local.get $n))
+            (local.set $r (i64.add (local.get $r) (i64.load (local.get $n))))
+            (local.set $n (i32.add (local.get $n) (i32.const 509)))
+            (br_if $l (i32.lt_u (local.get $n) (i32.const 70000))))
+         (local.get $r)",
+    ),
+    (
+        "loops in loops, of which the inner ones call nothing",
+        "(loop $outer
+            (drop (call $grow (i32.const 1)))
+            (local.set $i (i32.const 0))
+            (loop $middle
+                (local.set $j (i32.const 0))
+                (loop $inner
+                    (i32.store (i32.add (local.get $n) (i32.mul (local.get $j) (i32.const 8000))) (local.get $i))
+                    (local.set $r (i64.add (local.get $r) (i64.load (i32.mul (local.get $j) (i32.const 8000)))))
+                    (br_if $inner (i32.lt_u (local.tee $j (i32.add (local.get $j) (i32.const 1))) (i32.const 9))))
+                (br_if $middle (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 5))))
+            (local.set $n (i32.add (local.get $n) (i32.const 65536)))
+            (br_if $outer (i32.lt_u (local.get $n) (i32.const 700000))))
+         (local.get $r)",
+    ),
+    (
+        "a memory that grows in a loop",
+        "(loop $l
+            (local.set $r (i64.add (local.get $r) (i64.load (local.get $n))))
+            (i64.store (local.get $n) (local.get $r))
+            (drop (memory.grow (i32.const 1)))
+            (local.set $n (i32.add (local.get $n) (i32.const 32768)))
+            (br_if $l (i32.lt_u (local.get $n) (i32.const 600000))))
+         (local.get $r)",
+    ),
+];
+
+type Change = fn(&mut Config);
+
+#[test]
+fn what_is_not_checked_is_inside() {
+    let tiers: [(&str, Change); 3] = [
+        ("optimizing", |config| {
+            config.strategy(Strategy::Optimizing);
+        }),
+        ("baseline", |config| {
+            config.strategy(Strategy::Baseline);
+        }),
+        ("tiered, from loops", |config| {
+            config.tier_up_budget(0).tier_up_budget_per_byte(0).tier_up(TierUp::AtOnce);
+            config.on_stack_replacement(OnStackReplacement::First);
+        }),
+    ];
+    let modes: [(&str, Change); 4] = [
+        ("guard pages", |_| {}),
+        ("small memories", |config| {
+            config.memory_reservation(64 << 10).memory_guard_size(0);
+        }),
+        ("without signals", |config| {
+            config.signals_based_traps(false);
+        }),
+        ("small memories, epochs", |config| {
+            config.memory_reservation(64 << 10).memory_guard_size(0).epoch_interruption(true);
+        }),
+    ];
+    let engines: Vec<_> = tiers
+        .iter()
+        .flat_map(|tier| modes.iter().map(move |mode| (tier, mode)))
+        .map(|((tier, set_tier), (mode, set_mode))| {
+            let mut config = Config::new();
+            set_tier(&mut config);
+            set_mode(&mut config);
+            (format!("{tier}, {mode}"), Engine::new(&config).unwrap())
+        })
+        .collect();
+    for (name, body) in CHECKED {
+        let wat = format!(
+            r#"(module (memory (export "memory") 1 8) (data (i32.const 100) "{}")
+                (func $grow (param i32) (result i32) (memory.grow (local.get 0)))
+                (func (export "run") (param $n i32) (result i64) (local $r i64) (local $i i32) (local $j i32)
+                    {body}))"#,
+            "tenure".repeat(300)
+        );
+        let arguments = [
+            0, 1, 2, 3, 7, 255, 256, 65_501, 65_508, 65_510, 65_511, 65_512, 65_520, 65_528, 65_529, 65_535,
+            -1,
+        ];
+        let run_all = |engine| {
+            let module = Module::new(engine, &wat).unwrap();
+            arguments.map(|n| {
+                let mut store = Store::new(engine, ());
+                store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(0)));
+                let instance = Instance::new(&mut store, &module, &[]).unwrap();
+                let run = instance.get_typed_func::<i32, i64>(&mut store, "run").unwrap();
+                let outcome = run.call(&mut store, n).map_err(|error| {
+                    let trace = error.downcast_ref::<WasmBacktrace>();
+                    let at = trace.and_then(|trace| trace.frames()[0].module_offset());
+                    (error.downcast_ref::<Trap>().copied(), at)
+                });
+                let memory = instance.get_memory(&mut store, "memory").unwrap();
+                (outcome, memory.data(&store).to_vec())
+            })
+        };
+        let expected = run_all(&engines[0].1);
+        for (way, engine) in &engines[1..] {
+            for (n, (seen, expected)) in arguments.into_iter().zip(run_all(engine).into_iter().zip(&expected))
+            {
+                assert_eq!(seen.0, expected.0, "{name}, {n}: {way}");
+                assert!(seen.1 == expected.1, "{name}, {n}: the bytes differ, {way}");
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ use tenure_abi::ctx::Place as RecordPlace;
 use tenure_abi::vm::{VmCtxHeader, VmMem, VmTable};
 use tenure_asm::x64::{Alu, Cond, Mem, Scale, Size, Width};
 use tenure_code::MemoryPlan;
-use tenure_types::{GlobalIdx, MemIdx, MemType, TableIdx, Trap, TypeIdx};
+use tenure_types::{GlobalIdx, MemIdx, TableIdx, Trap, TypeIdx};
 use wasmparser::{MemArg, MemArgTarget};
 
 impl FuncCompiler<'_> {
@@ -31,15 +31,7 @@ impl FuncCompiler<'_> {
     /// Up to which end of an access, counted from the index, nothing has to be checked: from there on, the highest
     /// byte a 32-bit index reaches faults. 0 when everything has to be checked.
     pub(crate) fn faulting_end(&self, memory: MemIdx) -> u64 {
-        let ty: &MemType = self.unit.module.mem_type(memory);
-        let plan = self.plan(memory);
-        let indices = u64::from(u32::MAX);
-        // The machine's pages divide the memory's only where those are 64 KiB.
-        let has_guard = self.unit.tunables.signals && ty.page_size_log2 == 16;
-        if !has_guard || ty.is_64 || plan.reserved <= indices {
-            return 0;
-        }
-        plan.reserved.saturating_add(plan.guard) - indices
+        self.unit.tunables.faulting_end(self.unit.module.mem_type(memory))
     }
 
     /// Pops an index; the access of `bytes` bytes there, checked as far as faults do not.
@@ -102,6 +94,13 @@ impl FuncCompiler<'_> {
             self.b.asm.mov_ri(scratch, last.cast_signed());
         } else {
             match i32::try_from(end) {
+                Ok(end) if !ty.is_64 && matches!(self.unit.layout.mem(memory), RecordPlace::Own(_)) => {
+                    // A 32-bit index and this make no more than 64 bits. The record is found without the scratch register.
+                    self.b.asm.lea(Size::S64, scratch, at(index, end));
+                    let bytes = self.field(self.unit.layout.mem(memory), VmMem::BYTES);
+                    self.b.asm.cmp_rm(Size::S64, scratch, bytes);
+                    return self.trap_if(Cond::Above, Trap::MemoryOutOfBounds);
+                }
                 Ok(end) => {
                     self.load_memory_bytes(SCRATCH, memory);
                     self.b.asm.sub_ri(Size::S64, scratch, end);

@@ -22,6 +22,7 @@ impl Translator<'_> {
             arity: count,
             results: count,
             branched: false,
+            scope: self.extents.scope(),
         });
         Ok(())
     }
@@ -32,6 +33,7 @@ impl Translator<'_> {
         let height = self.stack.len() - count;
         let kept = self.keep_operands(height)?;
         let header = self.block_with(params.iter().copied());
+        self.before_loop();
         self.jump(header, count);
         self.stack.truncate(height);
         self.enter_at_loop(self.loops, header, &params);
@@ -51,6 +53,7 @@ impl Translator<'_> {
             arity: count,
             results: results.len(),
             branched: false,
+            scope: self.extents.scope(),
         });
         self.check_epoch();
         Ok(())
@@ -77,6 +80,7 @@ impl Translator<'_> {
             arity: count,
             results: count,
             branched: false,
+            scope: self.extents.scope_of_arms(),
         });
         Ok(())
     }
@@ -84,7 +88,7 @@ impl Translator<'_> {
     pub(super) fn else_(&mut self) {
         let reachable = self.reachable;
         let frame = self.frames.last_mut().expect("the validator has seen the `if`");
-        let (after, results, height) = (frame.after, frame.results, frame.height);
+        let (after, results, height, scope) = (frame.after, frame.results, frame.height, frame.scope);
         frame.branched |= reachable;
         let FrameKind::If { other, params } = std::mem::replace(&mut frame.kind, FrameKind::Else) else {
             unreachable!("the validator has seen the `if`");
@@ -92,6 +96,7 @@ impl Translator<'_> {
         if reachable {
             self.jump(after, results);
         }
+        self.extents.second_arm(scope);
         self.enter(other, height);
         self.stack.extend(params);
         if self.are_variables_below(self.frames.len() - 1) {
@@ -103,6 +108,8 @@ impl Translator<'_> {
         let frame = self.frames.pop().expect("the validator has seen the construct");
         let variables = self.are_variables_below(self.frames.len());
         self.leave_construct(self.frames.len());
+        self.leave_calm(self.frames.len());
+        self.extents.close(frame.scope);
         match frame.kind {
             FrameKind::Func => {
                 if frame.branched {
@@ -159,8 +166,15 @@ impl Translator<'_> {
 
     /// Notes a branch to `depth`; where it goes and how many values it takes.
     pub(super) fn label(&mut self, depth: u32) -> (Block, usize) {
-        let frame = self.frame(depth);
+        let at = self.frames.len() - 1 - depth as usize;
+        // What was noted in a construct inside goes when that ends, and something else may take its place.
+        let here = self.frames.get(at + 1).map_or(self.extents.len(), |inner| inner.scope.start());
+        let frame = &mut self.frames[at];
         frame.branched = true;
+        // Code behind a loop is come to from its last operator alone.
+        if !matches!(frame.kind, FrameKind::Loop) {
+            frame.scope.branch(here);
+        }
         (frame.target, frame.arity)
     }
 
