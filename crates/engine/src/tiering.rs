@@ -19,6 +19,7 @@ use crate::events::{self, Event, Reason};
 use pool::{Job, Task};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
 use std::time::Instant;
@@ -181,9 +182,11 @@ impl ModuleTiers {
             Err(error) => return Err(NoCode::new(module, func, error)),
         };
         let optimizing = self.compilers.optimizing().map_err(|error| NoCode::new(module, func, error))?;
-        let made = with_stack(|| {
+        let made = with_stack(COMPILER_STACK, || {
             self.make(module, func, Reason::HandedOver(&why), |unit, body| optimizing.compile(unit, body))
         });
+        let made =
+            made.unwrap_or_else(|error| Err(Failed::Machine(format!("no thread for a compiler: {error}"))));
         let made = made.map_err(|error| NoCode::new(module, func, error))?;
         module.publish(func, made.at);
         lock(&self.handed_over).push((func, why));
@@ -250,8 +253,7 @@ impl ModuleTiers {
     /// Has a worker do `task`, or does it at once where the plan says so; whether anybody does.
     fn ask(&self, module: &Arc<LoadedModule>, func: FuncIdx, task: Task) -> bool {
         if self.plan.at_once {
-            with_stack(|| self.work(module, func, task));
-            return true;
+            return with_stack(COMPILER_STACK, || self.work(module, func, task)).is_ok();
         }
         let Some(pool) = &self.pool else { return false };
         pool.send(Job { module: Arc::downgrade(module), tiers: self.this.clone(), func, task });
@@ -435,22 +437,16 @@ impl std::error::Error for Failed {}
 /// Stack for the optimizing compiler.
 const COMPILER_STACK: usize = 4 << 20;
 
-/// Does `work`, for which the stack that a guest leaves is too small, on a stack that is large enough.
-fn with_stack<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    let mut work = Some(work);
-    let done = std::thread::scope(|scope| {
-        let thread =
-            std::thread::Builder::new().name("tenure-first-call".to_string()).stack_size(COMPILER_STACK);
-        let work = &mut work;
-        let thread = thread.spawn_scoped(scope, move || work.take().map(|work| work()));
-        thread.ok().map(|thread| thread.join())
-    });
-    match done {
-        Some(Ok(Some(result))) => result,
-        Some(Err(panic)) => std::panic::resume_unwind(panic),
-        // Without threads the stack has to do.
-        Some(Ok(None)) | None => (work.take().expect("nobody has taken it"))(),
-    }
+/// Does `work`, for which the stack that a guest leaves is too small, on one of `bytes`.
+///
+/// # Errors
+/// When the system starts no thread. The work is not done then.
+fn with_stack<R: Send>(bytes: usize, work: impl FnOnce() -> R + Send) -> io::Result<R> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("tenure-first-call".to_string()).stack_size(bytes);
+        let done = thread.spawn_scoped(scope, work)?.join();
+        done.or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Locks whatever a panic elsewhere left: every change under these locks is whole.
@@ -463,6 +459,15 @@ mod tests {
     use super::*;
     use crate::{Config, Engine, TierUp};
     use std::ops::ControlFlow;
+
+    #[test]
+    fn without_a_thread_nothing_is_compiled_on_the_stack_that_a_guest_left() {
+        assert_eq!(with_stack(COMPILER_STACK, || 7).unwrap(), 7);
+        let mut is_done = false;
+        // No system has a stack of that size.
+        with_stack(1 << 60, || is_done = true).unwrap_err();
+        assert!(!is_done);
+    }
 
     #[test]
     fn a_function_with_an_activation_in_every_loop_is_not_compiled_for_each() {
