@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use tenure_types::{
     ExternIdx, FuncIdx, FuncType, GlobalIdx, GlobalType, MemIdx, MemType, RefType, TableIdx, TableType,
-    TypeId, TypeIdx,
+    TypeId, TypeIdx, TypesInUse,
 };
 
 /// A module: everything but code. Immutable.
@@ -57,6 +57,8 @@ pub struct Module {
     pub names: Names,
     /// Custom sections whose name starts with `.debug_`: name and place in `bytes`.
     pub debug_sections: Vec<(String, Range<usize>)>,
+    /// Has the types go with the module. Stands after them.
+    pub(crate) _types_in_use: TypesInUse,
 }
 
 /// An import.

@@ -331,6 +331,7 @@ impl<'r> Sections<'r> {
             bytes: bytes.clone(),
             types: self.types.ids,
             func_types: self.types.func_types,
+            _types_in_use: self.types.in_use,
             imports: self.imports,
             exports: self.exports,
             export_names: self.export_names,

@@ -4,7 +4,7 @@ use crate::error::ParseError;
 use std::sync::Arc;
 use tenure_types::{
     FuncType, GlobalType, HeapType, MemType, RecGroup, RefType, TableType, TypeId, TypeIdx, TypeRegistry,
-    ValType,
+    TypesInUse, ValType,
 };
 use wasmparser::{AbstractHeapType, CompositeInnerType, UnpackedIndex};
 
@@ -13,11 +13,13 @@ pub(crate) struct ModuleTypes<'r> {
     registry: &'r TypeRegistry,
     pub(crate) ids: Vec<TypeId>,
     pub(crate) func_types: Vec<Arc<FuncType>>,
+    /// Stands after the types.
+    pub(crate) in_use: TypesInUse,
 }
 
 impl<'r> ModuleTypes<'r> {
     pub(crate) fn new(registry: &'r TypeRegistry) -> Self {
-        Self { registry, ids: Vec::new(), func_types: Vec::new() }
+        Self { registry, ids: Vec::new(), func_types: Vec::new(), in_use: registry.use_by_module() }
     }
 
     /// The canonical id of the type section's type `idx`, which the validator has checked.
@@ -29,7 +31,6 @@ impl<'r> ModuleTypes<'r> {
     pub(crate) fn push_group(&mut self, group: wasmparser::RecGroup, offset: u64) -> Result<(), ParseError> {
         let first = self.ids.len() as u32;
         let mut ours = RecGroup::default();
-        let mut count = 0;
         for sub in group.types() {
             let gc = ParseError::Unsupported { proposal: "gc", offset };
             if !sub.is_final || !sub.supertype_idxs.is_empty() {
@@ -40,16 +41,12 @@ impl<'r> ModuleTypes<'r> {
                 list.iter().map(|&ty| self.val_type_in(ty, offset, Some(first))).collect()
             };
             ours.push(FuncType::new(resolve(ty.params())?, resolve(ty.results())?));
-            count += 1;
         }
-        if count == 0 {
-            return Ok(());
-        }
-        let id = self.registry.register_group(&ours)?;
-        for position in 0..count {
-            let id = TypeId(id.0 + position);
+        let registered = self.registry.register_group(&ours)?;
+        self.in_use.add(registered.len());
+        for (id, ty) in registered {
             self.ids.push(id);
-            self.func_types.push(self.registry.get(id).expect("registered just now"));
+            self.func_types.push(ty);
         }
         Ok(())
     }

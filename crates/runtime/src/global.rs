@@ -4,9 +4,10 @@ use crate::addr::InstAddr;
 use crate::reclaim::{Holder, Work};
 use crate::record::Record;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use tenure_abi::ValRaw;
 use tenure_abi::vm::VmGlobal;
-use tenure_types::{GlobalType, RefType, ValType};
+use tenure_types::{FuncType, GlobalType, RefType, TypeRegistry, ValType};
 
 /// A global.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub struct GlobalInst {
     record: Record<VmGlobal>,
     /// The instance in whose context the record lies.
     pub(crate) home: Option<InstAddr>,
+    /// Keeps the type of its content in use where no instance's module does.
+    pub(crate) type_in_use: Option<Arc<FuncType>>,
 }
 
 impl GlobalInst {
@@ -29,7 +32,7 @@ impl GlobalInst {
             Some(at) => unsafe { Record::in_context(at, vm) },
             None => Record::boxed(vm),
         };
-        Self { ty, record, home: None }
+        Self { ty, record, home: None, type_in_use: None }
     }
 
     /// Its type.
@@ -47,8 +50,9 @@ impl GlobalInst {
         self.record.set(VmGlobal { value });
     }
 
-    /// Moves the record out of its instance's context, which is about to go.
-    pub(crate) fn leave_home(&mut self) {
+    /// Moves the record out of its instance's context, which is about to go; its type stays in use.
+    pub(crate) fn leave_home(&mut self, types: &TypeRegistry) {
+        self.type_in_use = types.named_by(self.ty.content);
         self.record.move_out();
         self.home = None;
     }
@@ -60,7 +64,7 @@ impl GlobalInst {
 
 impl Holder for GlobalInst {
     fn trace(&self, work: &mut Work) {
-        let Self { ty, record, home: _ } = self;
+        let Self { ty, record, home: _, type_in_use: _ } = self;
         if let ValType::Ref(RefType { heap, nullable: _ }) = ty.content {
             let value = record.get().value;
             let raw = if heap.is_func() { value.get_u64() } else { value.get_externref().into() };

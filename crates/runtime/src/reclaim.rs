@@ -345,6 +345,7 @@ impl Store {
             home.is_some_and(|home| !instances.is_marked(home))
         };
         let mut moved = (HashSet::new(), HashSet::new(), HashSet::new());
+        let types = self.types().clone();
         for addr in self.mems.marked().collect::<Vec<_>>() {
             let mem = self.mems.get_mut(addr).expect(LISTED);
             if dying(&self.instances, mem.home) {
@@ -355,14 +356,14 @@ impl Store {
         for addr in self.tables.marked().collect::<Vec<_>>() {
             let table = self.tables.get_mut(addr).expect(LISTED);
             if dying(&self.instances, table.home) {
-                table.leave_home();
+                table.leave_home(&types);
                 moved.1.insert(addr);
             }
         }
         for addr in self.globals.marked().collect::<Vec<_>>() {
             let global = self.globals.get_mut(addr).expect(LISTED);
             if dying(&self.instances, global.home) {
-                global.leave_home();
+                global.leave_home(&types);
                 moved.2.insert(addr);
             }
         }

@@ -12,7 +12,7 @@ use crate::snapshot::State;
 use crate::store::Store;
 use crate::table::TableInst;
 use tenure_module::Module;
-use tenure_types::{MemType, TableType};
+use tenure_types::{MemType, TableType, ValType};
 
 /// Splits the store behind an embedding API's, which is given as calls are given it, into the runtime's part and
 /// the limiter that the API keeps, lends both to the body, and returns what that does. The error is made the
@@ -238,6 +238,7 @@ impl Store {
         // SAFETY: no place is given.
         let mut table = self.permit_table(&ty, limiter, || unsafe { TableInst::new(ty, None) })?;
         table.fill(0, init, ty.min);
+        table.type_in_use = self.types().named_by(ValType::Ref(ty.element));
         self.held += table.weight();
         let addr = self.tables.insert(table);
         self.claim(addr);

@@ -325,7 +325,8 @@ impl Store {
     /// A global that holds `value`, which has the type's content.
     pub fn new_global(&mut self, ty: GlobalType, value: ValRaw) -> Handle<GlobalInst> {
         // SAFETY: no place is given.
-        let global = unsafe { GlobalInst::new(ty, value, None) };
+        let mut global = unsafe { GlobalInst::new(ty, value, None) };
+        global.type_in_use = self.types().named_by(ty.content);
         let addr = self.globals.insert(global);
         self.claim(addr);
         self.handle(addr)

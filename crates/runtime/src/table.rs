@@ -9,9 +9,10 @@ use std::alloc::Layout;
 use std::fmt;
 use std::io;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use tenure_abi::vm::VmTable;
 use tenure_sys::quarantine;
-use tenure_types::TableType;
+use tenure_types::{FuncType, TableType, TypeRegistry, ValType};
 
 /// A table. Elements are raw references: for functions the address of a
 /// [`VmFuncRef`](tenure_abi::vm::VmFuncRef), for host references their number; 0 is null.
@@ -23,6 +24,8 @@ pub struct TableInst {
     pub(crate) home: Option<InstAddr>,
     /// Its place among those that the engine's pool allows.
     pub(crate) place: Place,
+    /// Keeps the type of its elements in use where no instance's module does.
+    pub(crate) type_in_use: Option<Arc<FuncType>>,
 }
 
 impl TableInst {
@@ -39,7 +42,7 @@ impl TableInst {
             Some(at) => unsafe { Record::in_context(at, vm) },
             None => Record::boxed(vm),
         };
-        Ok(Self { ty, elements, record, home: None, place: Place::default() })
+        Ok(Self { ty, elements, record, home: None, place: Place::default(), type_in_use: None })
     }
 
     /// Writes elements from the first on; the table has room for all.
@@ -66,6 +69,7 @@ impl TableInst {
         std::mem::swap(&mut self.record, &mut fresh.record);
         fresh.home = self.home;
         std::mem::swap(&mut self.place, &mut fresh.place);
+        std::mem::swap(&mut self.type_in_use, &mut fresh.type_in_use);
         std::mem::swap(self, &mut fresh);
         self.record.set(vm);
     }
@@ -84,8 +88,9 @@ impl TableInst {
         self.record.get().len
     }
 
-    /// Moves the record out of its instance's context, which is about to go.
-    pub(crate) fn leave_home(&mut self) {
+    /// Moves the record out of its instance's context, which is about to go; its type stays in use.
+    pub(crate) fn leave_home(&mut self, types: &TypeRegistry) {
+        self.type_in_use = types.named_by(ValType::Ref(self.ty.element));
         self.record.move_out();
         self.home = None;
     }
@@ -175,7 +180,7 @@ impl TableInst {
 
 impl Holder for TableInst {
     fn trace(&self, work: &mut Work) {
-        let Self { ty, elements, record: _, home: _, place: _ } = self;
+        let Self { ty, elements, record: _, home: _, place: _, type_in_use: _ } = self;
         for at in 0..self.len() {
             work.reference(ty.element.heap, elements.get(at));
         }

@@ -97,11 +97,11 @@ impl Engine {
     }
 
     fn host_func(&self, drops: &Arc<AtomicUsize>) -> HostFunc {
-        let ty = FuncType::new([], []);
+        let (type_id, ty) = self.types.register(&FuncType::new([], [])).unwrap();
         HostFunc {
-            type_id: self.types.register(&ty).unwrap(),
+            type_id,
             stubs: self.space.sig_stubs(&ty).unwrap(),
-            ty: Arc::new(ty),
+            ty,
             shim,
             closure: Arc::new(CountsDrops(drops.clone())),
         }

@@ -17,6 +17,6 @@ pub use extern_type::{GlobalType, MemType, TableType};
 pub use features::{FEATURES, Feature, Features};
 pub use func_type::FuncType;
 pub use idx::{DataIdx, ElemIdx, ExternIdx, FuncIdx, GlobalIdx, MemIdx, TableIdx, TagIdx, TypeIdx};
-pub use registry::{MAX_TYPES, RecGroup, TooManyTypes, TypeRegistry};
+pub use registry::{MAX_TYPES, RecGroup, Registered, TooManyTypes, TypeRegistry, TypesInUse};
 pub use trap::Trap;
 pub use val_type::{HeapType, RefType, TypeId, ValType};

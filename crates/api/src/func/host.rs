@@ -69,7 +69,7 @@ fn build(
     closure: Arc<dyn Any + Send + Sync>,
 ) -> Result<HostFunc> {
     let (type_id, stubs) = engine.host_func_parts(ty)?;
-    Ok(HostFunc { ty: Arc::new(ty.as_core().clone()), type_id, stubs, shim, closure })
+    Ok(HostFunc { ty: ty.as_core().clone(), type_id, stubs, shim, closure })
 }
 
 /// A closure that takes cells, and how many it gets.

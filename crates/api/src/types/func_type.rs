@@ -74,9 +74,12 @@ impl FuncType {
         params: impl IntoIterator<Item = ValType>,
         results: impl IntoIterator<Item = ValType>,
     ) -> Result<Self> {
-        let params = params.into_iter().map(|ty| ty.to_core(engine)).collect::<Result<Box<[_]>>>()?;
-        let results = results.into_iter().map(|ty| ty.to_core(engine)).collect::<Result<Box<[_]>>>()?;
-        Self::register(engine, &core::FuncType::new(params, results))
+        // The types that they name are in use until this one is.
+        let (params, results): (Vec<_>, Vec<_>) =
+            (params.into_iter().collect(), results.into_iter().collect());
+        let to_core =
+            |types: &[ValType]| types.iter().map(|ty| ty.to_core(engine)).collect::<Result<Box<[_]>>>();
+        Self::register(engine, &core::FuncType::new(to_core(&params)?, to_core(&results)?))
     }
 
     /// The type `params -> results` with a place among its super- and subtypes.
@@ -152,8 +155,8 @@ impl FuncType {
 
     /// The canonical id of a core function type in `engine`.
     pub(crate) fn register(engine: &Engine, ty: &core::FuncType) -> Result<Self> {
-        let id = engine.inner().types().register(ty)?;
-        Ok(Self::from_core(engine, id))
+        let (id, ty) = engine.inner().types().register(ty)?;
+        Ok(Self { engine: engine.clone(), id, ty })
     }
 
     /// The canonical id, for use with `engine`.
@@ -168,18 +171,18 @@ impl FuncType {
         Ok(self.id)
     }
 
-    /// The type of id `id`, which `engine` gave out.
+    /// The type of id `id`, which `engine` gave out and something still uses.
     pub(crate) fn from_core(engine: &Engine, id: TypeId) -> Self {
         let ty = engine
             .inner()
             .types()
             .get(id)
-            .expect("ids come from the registry of the engine they are used with");
+            .expect("ids come from the engine they are used with, and from what uses their types");
         Self { engine: engine.clone(), id, ty }
     }
 
     /// Parameters and results in their core form.
-    pub(crate) fn as_core(&self) -> &core::FuncType {
+    pub(crate) fn as_core(&self) -> &Arc<core::FuncType> {
         &self.ty
     }
 

@@ -146,3 +146,118 @@ fn a_module_s_items_have_the_types_it_gives_them() {
         ["memory", "function", "table", "global"]
     );
 }
+
+/// `value` in groups of seven bits.
+fn leb(mut value: usize) -> Vec<u8> {
+    let mut bytes = vec![(value & 0x7f) as u8];
+    while value >= 0x80 {
+        value >>= 7;
+        *bytes.last_mut().unwrap() |= 0x80;
+        bytes.push((value & 0x7f) as u8);
+    }
+    bytes
+}
+
+/// A module with `count` function types that no other number's has, and one function, whose body is `body`.
+fn many_types(number: usize, count: usize, body: &[u8]) -> Vec<u8> {
+    let mut types = leb(count + 1);
+    types.extend([0x60, 0, 0]);
+    for ty in number * count..(number + 1) * count {
+        let params = (0..24).map(|bit| if ty >> bit & 1 == 1 { 0x7e } else { 0x7f });
+        types.extend([0x60, 24].into_iter().chain(params).chain([0]));
+    }
+    let body = [leb(body.len() + 1), vec![0], body.to_vec()].concat();
+    let sections = [(1, types), (3, vec![1, 0]), (10, [vec![1], body].concat())];
+    let sections = sections.into_iter().flat_map(|(id, bytes)| [vec![id], leb(bytes.len()), bytes].concat());
+    b"\0asm\x01\0\0\0".iter().copied().chain(sections).collect()
+}
+
+#[test]
+fn the_types_of_modules_that_are_gone_or_were_none_leave_no_trace() {
+    let engine = Engine::new(Config::new().strategy(crate::Strategy::Baseline)).unwrap();
+    let types = engine.inner().types();
+    let host = FuncType::new(&engine, [ValType::F32], []);
+    assert_eq!(types.in_use(), 1);
+    for round in 0..6 {
+        let count = 3000;
+        // With an operator that lacks its operand, and cut before the body.
+        Module::new(&engine, many_types(3 * round, count, &[0x1a, 0x0b])).unwrap_err();
+        let cut = many_types(3 * round + 1, count, &[0x0b]);
+        Module::new(&engine, &cut[..cut.len() - 3]).unwrap_err();
+        assert_eq!(types.in_use(), 1, "round {round}");
+        let module = Module::new(&engine, many_types(3 * round + 2, count, &[0x0b])).unwrap();
+        let mut store = crate::Store::new(&engine, ());
+        crate::Instance::new(&mut store, &module, &[]).unwrap();
+        assert_eq!(types.in_use(), count + 2);
+        drop(module);
+        assert_eq!(types.in_use(), count + 2, "the instance uses them");
+        drop(store);
+        assert_eq!(types.in_use(), 1, "round {round}");
+        FuncType::new(&engine, [ValType::I64, ValType::F64], []);
+    }
+    assert!(host.matches(&FuncType::new(&engine, [ValType::F32], [])));
+}
+
+#[test]
+fn what_has_a_type_keeps_it_in_use() {
+    let engine = Engine::default();
+    let types = engine.inner().types();
+    let wat = r#"(module (type $t (func (param f64 f64))) (func $f (export "f") (type $t)) (elem declare func $f)
+        (table (export "t") 1 (ref null $t)) (global (export "g") (ref null $t) (ref.null $t))
+        (func (export "u") (result (ref null $t)) (ref.null $t)))"#;
+    let module = Module::new(&engine, wat).unwrap();
+    let mut store = crate::Store::new(&engine, ());
+    let instance = crate::Instance::new(&mut store, &module, &[]).unwrap();
+    let table = instance.get_table(&mut store, "t").unwrap().ty(&store);
+    let global = instance.get_global(&mut store, "g").unwrap();
+    let user = r#"(module (import "" "g" (global (ref null func))) (export "g" (global 0)))"#;
+    let user = Module::new(&engine, user).unwrap();
+    let user = crate::Instance::new(&mut store, &user, &[global.into()]).unwrap();
+    assert_eq!(types.in_use(), 2);
+    drop(module);
+    store.release(instance).unwrap();
+    store.reclaim();
+    assert_eq!(types.in_use(), 1, "the one that the host's type names");
+    let text = table.element().to_string();
+    let of_the_host = crate::Table::new(&mut store, table, crate::Ref::Func(None)).unwrap();
+    assert_eq!(types.in_use(), 1, "the one that both name");
+    assert_eq!(global.ty(&store).content().to_string(), text);
+    store.release(of_the_host).unwrap();
+    store.reclaim();
+    assert_eq!(types.in_use(), 1, "the one that the global names, which an instance imports");
+    assert_eq!(global.ty(&store).content().to_string(), text);
+    let table = crate::TableType::new(global.ty(&store).content().unwrap_ref().clone(), 1, None);
+    let of_the_host = crate::Table::new(&mut store, table, crate::Ref::Func(None)).unwrap();
+    store.release(user).unwrap();
+    store.reclaim();
+    assert_eq!(types.in_use(), 1, "the one that the table names");
+    assert_eq!(of_the_host.ty(&store).element().to_string(), text);
+    store.release(of_the_host).unwrap();
+    store.reclaim();
+    assert_eq!(types.in_use(), 0);
+
+    // A function of the host, and what a linker has.
+    let func = crate::Func::wrap(&mut store, |_: i64, _: f32| {});
+    assert_eq!(types.in_use(), 1);
+    store.release(func).unwrap();
+    store.reclaim();
+    assert_eq!(types.in_use(), 0);
+    let mut linker = crate::Linker::<()>::new(&engine);
+    linker.func_wrap("", "f", |_: f64| {}).unwrap();
+    assert_eq!(types.in_use(), 1);
+    drop(linker);
+    assert_eq!(types.in_use(), 0);
+
+    // Types that name others.
+    let inner = FuncType::new(&engine, [ValType::F64], []);
+    let named = ValType::Ref(RefType::new(true, HeapType::ConcreteFunc(inner)));
+    let outer = FuncType::new(&engine, [named], []);
+    assert_eq!(types.in_use(), 2);
+    let HeapType::ConcreteFunc(inner) = outer.param(0).unwrap().unwrap_ref().heap_type().clone() else {
+        panic!("{outer}")
+    };
+    assert!(inner.param(0).unwrap().is_f64());
+    drop(inner);
+    drop(outer);
+    assert_eq!(types.in_use(), 0);
+}
