@@ -1,7 +1,8 @@
 //! A host that loads, runs, cross-links and forgets plugins in one store, for as long as it likes.
 //!
 //! ```sh
-//! cargo run --release -p tenure --example plugin_host -- 1000000
+//! cargo run --release -p tenure --example plugin_host -- 1000000          # code is made ahead
+//! cargo run --release -p tenure --example plugin_host -- 1000000 tiered   # when it is called, and better when it is hot
 //! ```
 //! Each cycle loads two plugins. The second imports the first's table, calls the function that stands there, and
 //! puts a function of its own beside it; so each holds the other. Then both are released. Counting references
@@ -10,7 +11,7 @@
 use std::fs;
 use tenure::{
     Caller, Config, Engine, Instance, Linker, Module, Ref, RefType, Result, Store, Strategy, Table,
-    TableType, TypedFunc,
+    TableType, TypedFunc, bail,
 };
 
 const PLUGIN: &str = r#"(module
@@ -54,15 +55,19 @@ impl Plugin {
 
 fn main() -> Result<()> {
     let cycles: u64 = std::env::args().nth(1).map_or(Ok(20_000), |text| text.parse())?;
-    // All code is made ahead: what a compiler needs in the background, once, is not taken for a leak then.
-    let engine = Engine::new(Config::new().strategy(Strategy::Optimizing))?;
+    let strategy = match std::env::args().nth(2).as_deref() {
+        None | Some("ahead") => Strategy::Optimizing,
+        Some("tiered") => Strategy::Tiered,
+        Some(other) => bail!("code is made `ahead` or `tiered`, not `{other}`"),
+    };
+    let engine = Engine::new(Config::new().strategy(strategy))?;
     let module = Module::new(&engine, PLUGIN)?;
     let mut store = Store::new(&engine, 0);
     let mut linker = Linker::new(&engine);
     linker.func_wrap("host", "log", |mut caller: Caller<'_, u64>, _: i64| *caller.data_mut() += 1)?;
     let lobby = Table::new(&mut store, TableType::new(RefType::FUNCREF, 2, None), Ref::Func(None))?;
 
-    let mut settled = footprint();
+    let mut settled = Footprint::now();
     for cycle in 1..=cycles {
         let first = Plugin::load(&mut store, &linker, &module, lobby)?;
         let second = Plugin::load(&mut store, &linker, &module, first.own)?;
@@ -70,33 +75,51 @@ fn main() -> Result<()> {
         store.release(first.instance)?;
         store.release(second.instance)?;
         if cycle == 1_000 {
-            settled = footprint();
-            report(cycle, settled);
+            settled = Footprint::now();
+            settled.report(cycle);
         } else if cycle > 1_000 && (cycle.is_power_of_two() || cycle == cycles) {
-            report(cycle, footprint());
+            Footprint::now().report(cycle);
         }
     }
 
     println!("the last reclamation freed {:?}", store.reclaim());
-    let (resident, mappings) = footprint();
+    let now = Footprint::now();
     println!(
-        "from cycle 1000 on: {:+} KiB resident, {:+} mappings",
-        (resident as i64 - settled.0 as i64) / 1024,
-        mappings as i64 - settled.1 as i64
+        "from cycle 1000 on: {:+} KiB resident, {:+} KiB of program files, {:+} mappings",
+        now.own - settled.own,
+        now.files - settled.files,
+        now.mappings - settled.mappings
     );
     Ok(())
 }
 
-fn report(cycle: u64, (resident, mappings): (usize, usize)) {
-    println!("{cycle:>9} cycles: {:>6} KiB resident, {mappings} mappings", resident / 1024);
+/// What this process holds; zeros where the system does not tell.
+struct Footprint {
+    /// Resident memory of its own, in KiB.
+    own: i64,
+    /// Resident pages of files in KiB: the program and its libraries, as far as they were executed. They come with the
+    /// first use of a part of the program, such as the compiler that runs once a plugin is hot, and the system can take
+    /// them back at any time.
+    files: i64,
+    mappings: i64,
 }
 
-/// Resident memory in bytes and the number of mappings of this process; zeros where the system does not tell.
-fn footprint() -> (usize, usize) {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let resident =
-        resident.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<usize>().ok()).unwrap_or(0);
-    let maps = fs::read_to_string("/proc/self/maps").map_or(0, |text| text.lines().count());
-    (resident * 1024, maps)
+impl Footprint {
+    fn now() -> Self {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let kibibytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+        };
+        let maps = fs::read_to_string("/proc/self/maps").map_or(0, |text| text.lines().count());
+        let files = kibibytes("RssFile:");
+        Self { own: kibibytes("VmRSS:") - files, files, mappings: maps as i64 }
+    }
+
+    fn report(&self, cycle: u64) {
+        let Self { own, files, mappings } = self;
+        println!(
+            "{cycle:>9} cycles: {own:>6} KiB resident, {files:>6} KiB of program files, {mappings} mappings"
+        );
+    }
 }
