@@ -219,10 +219,7 @@ unsafe fn run(store: *mut Store, funcref: NonNull<VmFuncRef>, entry: usize, valu
         if current_sp() <= (*vm).lowest {
             return STATUS_STACK;
         }
-        if !(*store).unready.is_empty()
-            && let Err(error) = (*store).make_all_ready()
-        {
-            (*store).abandoned = Some(Abandon::Memory(error));
+        if (*store).unready.is_some() && !(*store).make_all_ready() {
             return STATUS_NOTED;
         }
         (*store).entries += 1;

@@ -296,7 +296,7 @@ impl Store {
             let addr = self.mems.insert(mem);
             mems.push(addr);
             if !is_ready {
-                self.unready.push(addr);
+                self.note_unready(addr);
             }
         }
         for table in own.tables {

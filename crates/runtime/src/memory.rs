@@ -1,6 +1,6 @@
 //! Linear memories (specification, "Memory Instances").
 
-use crate::addr::InstAddr;
+use crate::addr::{InstAddr, MemAddr};
 use crate::image::MemImage;
 use crate::limits::GrowError;
 use crate::memory_pool::{MemoryPool, Shape, Slot};
@@ -48,6 +48,8 @@ pub struct MemInst {
     pub(crate) home: Option<InstAddr>,
     /// Its place among those that the engine's pool allows.
     pub(crate) place: Place,
+    /// The next in the store's list of those that are to be made ready.
+    pub(crate) next_unready: Option<MemAddr>,
     /// How often the store had entered a guest when it was made.
     made_at: u64,
     /// Whether the host may have written to it.
@@ -97,6 +99,7 @@ impl MemInst {
             record,
             home: None,
             place: Place::default(),
+            next_unready: None,
             made_at: entries,
             written: AtomicBool::new(false),
             untouched: false,
@@ -114,6 +117,7 @@ impl MemInst {
         let vm = fresh.record.get();
         std::mem::swap(&mut self.record, &mut fresh.record);
         fresh.home = self.home;
+        fresh.next_unready = self.next_unready;
         std::mem::swap(&mut self.place, &mut fresh.place);
         std::mem::swap(self, &mut fresh);
         self.record.set(vm);

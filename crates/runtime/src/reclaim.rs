@@ -187,9 +187,8 @@ impl Store {
         self.released = 0;
         let host_funcs = self.trace();
         self.move_records_out();
+        self.forget_unready();
         let dead = self.take_unreached(host_funcs);
-        let mems = &self.mems;
-        self.unready.retain(|&mem| mems.get(mem).is_some());
         self.forget_reclaimed_links();
         self.lived = self.instances.len() + self.funcs.len() + self.externs.len();
         Some(dead)

@@ -92,7 +92,7 @@ impl Store {
     #[inline]
     pub(crate) fn stack_bytes(&self) -> usize {
         let limit = usize::try_from(self.limits.stack_bytes).unwrap_or(usize::MAX);
-        self.config().max_wasm_stack.min(limit)
+        self.max_wasm_stack.min(limit)
     }
 
     /// Sets where guests' growth finds the limiter; without one all is allowed that [`Limits`] allow.

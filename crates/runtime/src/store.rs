@@ -53,12 +53,14 @@ pub struct Store {
     id: StoreId,
     vm: NonNull<VmStore>,
     config: Arc<StoreConfig>,
+    /// As the configuration says: at hand, since each call asks.
+    pub(crate) max_wasm_stack: usize,
     pub(crate) instances: Arena<ModuleInst>,
     pub(crate) funcs: Arena<FuncInst>,
     pub(crate) tables: Arena<TableInst>,
     pub(crate) mems: Arena<MemInst>,
-    /// Memories that are to be made ready before a guest is entered.
-    pub(crate) unready: Vec<MemAddr>,
+    /// The first of the memories that are to be made ready before a guest is entered; each names the next.
+    pub(crate) unready: Option<MemAddr>,
     pub(crate) globals: Arena<GlobalInst>,
     pub(crate) externs: Externs,
     /// Which of these the host holds.
@@ -131,12 +133,13 @@ impl Store {
             id: StoreId::next(),
             vm,
             place,
+            max_wasm_stack: config.max_wasm_stack,
             config,
             instances: Arena::default(),
             funcs: Arena::default(),
             tables: Arena::default(),
             mems: Arena::default(),
-            unready: Vec::new(),
+            unready: None,
             globals: Arena::default(),
             externs: Externs::default(),
             roots: Roots::default(),
@@ -597,16 +600,36 @@ impl Store {
         self.mem_at(mem).make_ready()
     }
 
-    /// Makes all memories ready that are not: a guest is about to run.
+    /// Makes all memories ready that are not: a guest is about to run. Notes why it cannot, and is false then.
     #[cold]
-    pub(crate) fn make_all_ready(&mut self) -> io::Result<()> {
-        while let Some(&mem) = self.unready.last() {
-            if let Some(mem) = self.mems.get_mut(mem) {
-                mem.make_ready()?;
+    #[inline(never)]
+    pub(crate) fn make_all_ready(&mut self) -> bool {
+        while let Some(first) = self.unready {
+            let mem = self.mem_at(first);
+            if let Err(error) = mem.make_ready() {
+                self.abandon(Abandon::Memory(error));
+                return false;
             }
-            self.unready.pop();
+            self.unready = mem.next_unready.take();
         }
-        Ok(())
+        true
+    }
+
+    /// The memory is to be made ready before a guest is entered.
+    pub(crate) fn note_unready(&mut self, mem: MemAddr) {
+        let next = self.unready.replace(mem);
+        self.mem_at(mem).next_unready = next;
+    }
+
+    /// Takes memories off the list that the last trace has not reached.
+    pub(crate) fn forget_unready(&mut self) {
+        let mut rest = self.unready.take();
+        while let Some(first) = rest {
+            rest = self.mem_at(first).next_unready.take();
+            if self.mems.is_marked(first) {
+                self.note_unready(first);
+            }
+        }
     }
 
     /// Memory at an address of this store.
