@@ -7,6 +7,7 @@
 //! of their own ([`batch`], [`worker`]), so that one that crashes is known by its seed.
 
 mod batch;
+mod bodies;
 mod campaign;
 mod case;
 mod engine;
@@ -87,6 +88,21 @@ enum Command {
         #[arg(long, default_value_t = 300)]
         seeds: u64,
     },
+    /// Change function bodies, and check them quickly and by wasmparser.
+    Bodies {
+        /// The profile; `all` for each of them.
+        #[arg(long, default_value = "all")]
+        profile: String,
+        /// How many seeds of each profile.
+        #[arg(long, default_value_t = 1000)]
+        seeds: u64,
+        /// The first seed.
+        #[arg(long, default_value_t = 0)]
+        start: u64,
+        /// How often each module's bodies are changed.
+        #[arg(long, default_value_t = 20)]
+        changes: u64,
+    },
     /// List the profiles.
     Profiles,
     /// Run a module as if it were that of a seed.
@@ -120,6 +136,14 @@ fn profile(name: &str) -> Result<&'static Profile, String> {
     profile::find(name).ok_or_else(|| format!("there is no profile `{name}`; `rig profiles` lists them"))
 }
 
+/// The profile called `name`, or every one for `all`.
+fn profiles(name: &str) -> anyhow::Result<Vec<&'static Profile>> {
+    Ok(match name {
+        "all" => PROFILES.iter().collect(),
+        name => vec![profile(name).map_err(anyhow::Error::msg)?],
+    })
+}
+
 fn width(is_narrow: bool) -> Width {
     if is_narrow { Width::One } else { Width::OneATier }
 }
@@ -127,12 +151,13 @@ fn width(is_narrow: bool) -> Width {
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Run { profile: name, seeds, start, jobs, narrow, witnesses } => {
-            let profiles = match name.as_str() {
-                "all" => PROFILES.iter().collect(),
-                name => vec![profile(name).map_err(anyhow::Error::msg)?],
-            };
+            let profiles = profiles(&name)?;
             let width = width(narrow);
             let finds = campaign::run(&campaign::Plan { profiles, start, seeds, jobs, width, witnesses })?;
+            return Ok(if finds == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Bodies { profile, seeds, start, changes } => {
+            let finds = bodies::run(&profiles(&profile)?, start, seeds, changes);
             return Ok(if finds == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Replay { profile, seed, save, shrink, attempts } => {

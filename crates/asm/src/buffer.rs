@@ -247,7 +247,7 @@ impl CodeBuffer {
         if i32::try_from(self.len).is_err() {
             return Err(AsmError::TooLong { bytes: self.len });
         }
-        for Fixup { at, label, field } in std::mem::take(&mut self.fixups) {
+        for &Fixup { at, label, field } in &self.fixups {
             let target = self.offset_of(label).ok_or(AsmError::Unbound { at })? as i64;
             match field {
                 Field::Rel8 => {
@@ -265,6 +265,7 @@ impl CodeBuffer {
                 }
             }
         }
+        self.fixups.clear();
         Ok(())
     }
 }

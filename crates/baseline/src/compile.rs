@@ -1,4 +1,5 @@
-//! The driver: one decode feeds validator and compiler; then what lies around the body is added.
+//! The driver: a body is checked and looked over in one pass and compiled in another, or, if it is not one that is
+//! checked quickly, one decode feeds validator and compiler; then what lies around the body is added.
 
 use crate::checks::{Checked, Checks};
 use crate::func::{Buffers, FuncCompiler, Machine, NO_OFFSET};
@@ -10,7 +11,7 @@ use tenure_abi::frame::FrameShape;
 use tenure_code::{
     CompileError, CompileUnit, CompiledFunc, Compiler, FuncMeta, Reloc, Tier, TrapSite, WasmOffset,
 };
-use tenure_module::{Body, BodyAllocations, FuelPlan, ValidateError};
+use tenure_module::{Body, BodyAllocations, FuelPlan, QuickCheck, ValidateError};
 use wasmparser::{BinaryReader, FunctionBody, OperatorsReaderAllocations};
 
 /// The single-pass compiler, for the machine it runs on. One serves any number of threads and settings.
@@ -23,6 +24,7 @@ pub struct BaselineCompiler {
 /// What one compilation works in, kept for the next.
 #[derive(Default)]
 struct Worker {
+    quick: QuickCheck,
     validator: BodyAllocations,
     operators: OperatorsReaderAllocations,
     buffers: Box<Buffers>,
@@ -106,10 +108,16 @@ impl Worker {
         body: Body<'_>,
     ) -> Result<Option<CompiledFunc>, CompileError> {
         let func = body.func;
-        let buffers = std::mem::take(&mut self.buffers);
+        let mut buffers = std::mem::take(&mut self.buffers);
+        let scan = &mut buffers.scan;
+        let is_scanned = !body.is_checked() && {
+            let is_accepted = self.quick.accepts(unit.module, &body, scan);
+            scan.has_watched(is_accepted)
+        };
         let mut compiler = FuncCompiler::new(unit, machine, func, wide_homes, buffers);
         compiler.fuel = unit.tunables.fuel.as_ref().map(|costs| FuelPlan::read(costs, &body));
-        if body.is_checked() {
+        compiler.is_scanned = is_scanned;
+        if is_scanned || body.is_checked() {
             let mut checks = Checked(body.features());
             drive(&mut compiler, &mut checks, &mut self.operators, &body.code)?;
         } else {

@@ -119,6 +119,8 @@ pub(crate) struct FuncCompiler<'a> {
     pub faulting: u64,
     /// What costs how much fuel, if fuel is counted.
     pub fuel: Option<FuelPlan>,
+    /// Whether the scan was made as the body was checked.
+    pub is_scanned: bool,
     /// Whether homes have room for a vector.
     pub wide_homes: bool,
     /// Whether there was a vector without room for it in its home.
@@ -183,6 +185,7 @@ impl<'a> FuncCompiler<'a> {
             reads_context: false,
             faulting: 0,
             fuel: None,
+            is_scanned: false,
             wide_homes,
             starts_over: false,
             b: buffers,
@@ -203,7 +206,9 @@ impl<'a> FuncCompiler<'a> {
         let items = self.b.locals.len() + Item::FIRST_LOCAL as usize;
         self.b.reads.resize(self.b.locals.len(), 0);
         self.b.read_homes.resize(self.b.locals.len().div_ceil(64), 0);
-        self.b.scan.run(code, items);
+        if !self.is_scanned {
+            self.b.scan.run(code, items);
+        }
         let has_memory = !self.unit.module.mems.is_empty();
         let memory_may_move = has_memory && self.plan(MemIdx(0)).may_move;
         self.faulting = if has_memory { self.faulting_end(MemIdx(0)) } else { 0 };

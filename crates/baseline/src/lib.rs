@@ -1,8 +1,8 @@
 //! The baseline tier: WebAssembly to machine code in one pass over the operators.
 //!
 //! ```text
-//! Body ──scan──▶ regions: which locals live in which registers, where
-//!   └──one decode──▶ validator ─┬─ the operator is right
+//! Body ──check, scan──▶ regions: which locals live in which registers, where
+//!   └──one decode──▶ validator ─┬─ the operator is right, unless the body was found to be
 //!                               └▶ FuncCompiler (ops/…, isa_x64/…) ──▶ code, tables ──▶ CompiledFunc
 //! ```
 //! What the parts do, lowest first:

@@ -1,13 +1,15 @@
 //! A look ahead over a body: which loops there are, and what each uses how often.
 //!
-//! One pass over the bytes that decodes no more than it must. It runs before the body is checked, so nothing
-//! here may be relied on for more than speed, but for one thing: a body that turns out valid is read right, so
+//! A body that is not checked yet is watched while it is ([`Watch`]). If it was checked before, or is not one that is
+//! checked quickly, one pass over the bytes decodes no more than it must. That may run before the body is checked, so
+//! nothing here may be relied on for more than speed, but for one thing: a body that turns out valid is read right, so
 //! that its loops have the numbers that the compiler counts, and [`Use::written`] misses no write.
 //!
 //! Uses in a loop count eight times as much in the code around it. Cost and memory are linear in the body,
 //! whatever its nesting: a loop hands at most [`MOST_USES`] items on to the one around it.
 
 use crate::regs::Item;
+use tenure_module::Watch;
 
 /// How much an item is used in a loop, or in the whole body, for each time that it runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +56,8 @@ pub(crate) struct Scan {
     /// By item: its row in `working` for the innermost open loop that uses it.
     rows: Vec<u32>,
     nesting: Vec<bool>,
+    /// How many open loops are not told apart. They are the innermost ones.
+    unknown: u32,
 }
 
 /// A loop that has not ended.
@@ -76,6 +80,15 @@ const NO_ROW: u32 = u32::MAX;
 impl Scan {
     /// Reads the operators `code` of a function with `items` items.
     pub(crate) fn run(&mut self, code: &[u8], items: usize) {
+        self.start(items);
+        self.complete = self.read(&mut Bytes { code, at: 0 }).is_some();
+        if !self.complete {
+            self.loops.clear();
+        }
+    }
+
+    /// Nothing is known yet of a function with `items` items.
+    fn start(&mut self, items: usize) {
         self.loops.clear();
         self.uses.clear();
         self.open.clear();
@@ -88,10 +101,17 @@ impl Scan {
         self.tail_calls = false;
         self.loops.push(Loop { parent: None, calls: 0, lossy: false, first: 0, count: 0 });
         self.innermost = Open::default();
-        self.complete = self.read(&mut Bytes { code, at: 0 }).is_some();
-        if !self.complete {
-            self.loops.clear();
+        self.unknown = 0;
+        self.complete = false;
+    }
+
+    /// Whether the whole of a valid body was watched.
+    pub(crate) fn has_watched(&mut self, all: bool) -> bool {
+        if all {
+            self.leave();
         }
+        self.complete = all;
+        all
     }
 
     /// What loop `number` uses, in no order.
@@ -180,15 +200,11 @@ impl Scan {
                 }
                 0x03 => {
                     self.block_type(code)?;
-                    self.loop_count += 1;
-                    let known = self.loops.len() < MOST_LOOPS;
-                    self.nesting.push(known);
-                    if known {
-                        self.enter();
-                    }
+                    self.nesting.push(true);
+                    self.loop_begins();
                 }
                 0x0b => match self.nesting.pop() {
-                    Some(true) => self.leave(),
+                    Some(true) => self.loop_ends(),
                     Some(false) => {}
                     None => {
                         self.leave();
@@ -296,6 +312,75 @@ impl Scan {
             }
             14..=20 | 35..=83 | 94..=0x113 => Some(()),
             _ => None,
+        }
+    }
+}
+
+impl Watch for Scan {
+    fn begins(&mut self, count: usize) {
+        self.start(count + Item::FIRST_LOCAL as usize);
+    }
+
+    #[inline]
+    fn gets_local(&mut self, local: u32) {
+        self.count(Item::local(local), 1, false);
+    }
+
+    #[inline]
+    fn sets_local(&mut self, local: u32) {
+        self.count(Item::local(local), 2, true);
+    }
+
+    #[inline]
+    fn tees_local(&mut self, local: u32) {
+        self.count(Item::local(local), 3, true);
+    }
+
+    #[inline]
+    fn accesses_memory(&mut self) {
+        self.count(Item::MEMORY, 1, false);
+    }
+
+    #[inline]
+    fn reads_record(&mut self) {
+        self.count(Item::CONTEXT, 1, false);
+    }
+
+    #[inline]
+    fn calls(&mut self) {
+        self.call();
+        self.count(Item::CONTEXT, 1, false);
+    }
+
+    #[inline]
+    fn calls_indirectly(&mut self) {
+        self.call();
+        self.count(Item::CONTEXT, 2, false);
+    }
+
+    #[inline]
+    fn calls_builtin(&mut self) {
+        self.call();
+    }
+
+    #[inline]
+    fn has_vectors(&mut self) {
+        self.vectors = true;
+    }
+
+    fn loop_begins(&mut self) {
+        self.loop_count += 1;
+        if self.loops.len() < MOST_LOOPS {
+            self.enter();
+        } else {
+            self.unknown += 1;
+        }
+    }
+
+    fn loop_ends(&mut self) {
+        match self.unknown.checked_sub(1) {
+            Some(left) => self.unknown = left,
+            None => self.leave(),
         }
     }
 }

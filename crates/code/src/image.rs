@@ -7,7 +7,7 @@ use tenure_types::FuncIdx;
 /// A module's code: one block of bytes, position-independent but for its relocations.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CodeImage {
-    /// The code of every function, each aligned to [`CodeImage::ALIGN`].
+    /// The code of every function, each aligned to [`CodeImage::ALIGN`]. Zero where a relocation fills something in.
     pub text: Vec<u8>,
     /// Where each function lies, in order of `start`.
     pub funcs: Vec<FuncRange>,
@@ -55,24 +55,40 @@ impl CodeImage {
     pub fn link(funcs: impl IntoIterator<Item = CompiledFunc>) -> Result<Self, ImageTooLarge> {
         let mut image = Self::default();
         for func in funcs {
-            let align = (func.align as usize).clamp(16, Self::ALIGN);
-            let start = image.text.len().next_multiple_of(align);
-            if start + func.code.len() > Self::MAX_LEN {
-                return Err(ImageTooLarge);
-            }
-            image.text.resize(start, INT3);
-            image.text.extend_from_slice(&func.code);
-            let start = start as u32;
-            image.relocs.extend(func.relocs.iter().map(|reloc| Reloc { at: start + reloc.at, ..*reloc }));
-            image.funcs.push(FuncRange {
-                func: func.func,
-                tier: func.tier,
-                start,
-                len: func.code.len() as u32,
-                meta: func.meta,
-            });
+            image.push(func)?;
         }
         Ok(image)
+    }
+
+    /// Puts `func` behind what there is.
+    ///
+    /// # Errors
+    /// As [`CodeImage::link`].
+    pub fn push(&mut self, func: CompiledFunc) -> Result<(), ImageTooLarge> {
+        let align = (func.align as usize).clamp(16, Self::ALIGN);
+        let start = self.text.len().next_multiple_of(align);
+        if start + func.code.len() > Self::MAX_LEN {
+            return Err(ImageTooLarge);
+        }
+        self.text.resize(start, INT3);
+        self.text.extend_from_slice(&func.code);
+        let start = start as u32;
+        let first = self.relocs.len();
+        self.relocs.extend(func.relocs.iter().map(|reloc| Reloc { at: start + reloc.at, ..*reloc }));
+        self.funcs.push(FuncRange {
+            func: func.func,
+            tier: func.tier,
+            start,
+            len: func.code.len() as u32,
+            meta: func.meta,
+        });
+        clear(&mut self.text, &self.relocs[first..]);
+        Ok(())
+    }
+
+    /// Makes the fields that relocations fill in what they are in an image: zero.
+    pub fn clear_relocs(&mut self) {
+        clear(&mut self.text, &self.relocs);
     }
 
     /// The function whose code holds offset `at` of the text.
@@ -85,6 +101,14 @@ impl CodeImage {
     pub fn func(&self, module: &Module, func: FuncIdx) -> Option<&FuncRange> {
         // Images of whole modules list every defined function in order.
         self.funcs.get(module.body_index(func)?).filter(|range| range.func == func)
+    }
+}
+
+fn clear(text: &mut [u8], relocs: &[Reloc]) {
+    for reloc in relocs {
+        if let Some(field) = text.get_mut(reloc.at as usize..).and_then(<[u8]>::first_chunk_mut) {
+            *field = [0; 4];
+        }
     }
 }
 

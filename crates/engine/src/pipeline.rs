@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tenure_abi::CtxLayout;
 use tenure_code::{CodeImage, CompileError, CompileUnit, Compiler, Tunables};
-use tenure_module::{Bodies, Body, BodyAllocations, Module, Parsed, ValidateError, parse};
+use tenure_module::{Bodies, Body, BodyChecker, Module, Parsed, ValidateError, parse};
 use tenure_types::{Features, FuncIdx, TypeRegistry};
 
 /// How far a compilation has come.
@@ -68,12 +68,12 @@ impl Pipeline<'_> {
             chunks,
             |chunk| chunk.bytes,
             |chunk, watch| {
-                let mut allocations = BodyAllocations::default();
+                let mut checker = BodyChecker::default();
                 for body in chunk.bodies {
                     if watch.is_over() || tally.is_over() {
                         break;
                     }
-                    allocations = body.validate(allocations)?;
+                    checker.check(&module, body)?;
                     tally.one_done();
                 }
                 Ok::<_, ValidateError>(())
@@ -97,33 +97,49 @@ impl Pipeline<'_> {
         let layout = tenure_code::layout(&module)?;
         let unit = CompileUnit { module: &module, layout: &layout, tunables: self.tunables };
         let tally = Tally::new(bodies.len(), on_progress, self.time_limit);
-        let (workers, chunks) = self.share(bodies, COMPILING);
-        let compiled = workers.each(
-            chunks,
-            |chunk| chunk.bytes,
-            |chunk, watch| {
-                let mut funcs = Vec::with_capacity(chunk.bodies.len());
-                for body in chunk.bodies {
-                    if watch.is_over() || tally.is_over() {
-                        break;
-                    }
-                    let func = body.func;
-                    let mut compiled = compiler.compile(unit, body).map_err(|error| (func, error))?;
-                    if !self.address_map {
-                        compiled.meta.offsets = Vec::new();
-                    }
-                    funcs.push(compiled);
-                    tally.one_done();
-                }
-                Ok(funcs)
-            },
-        );
-        let chunks = compiled.map_err(|(func, error): (FuncIdx, CompileError)| {
+        let (workers, mut chunks) = self.share(bodies, COMPILING);
+        let one = |body: Body<'_>| {
+            let func = body.func;
+            let mut compiled = compiler.compile(unit, body).map_err(|error| (func, error))?;
+            if !self.address_map {
+                compiled.meta.offsets = Vec::new();
+            }
+            tally.one_done();
+            Ok(compiled)
+        };
+        let named = |(func, error): (FuncIdx, CompileError)| {
             let name = module.names.func(func).map(str::to_string);
             ModuleError::Compile { func, name, error }
-        })?;
+        };
+        let mut image = CodeImage::default();
+        if chunks.len() == 1 {
+            // One after the other: the memory of each function's own code serves the next.
+            for body in chunks.remove(0).bodies {
+                if tally.is_over() {
+                    break;
+                }
+                image.push(one(body).map_err(named)?)?;
+            }
+        } else {
+            let compiled = workers.each(
+                chunks,
+                |chunk| chunk.bytes,
+                |chunk, watch| {
+                    let mut funcs = Vec::with_capacity(chunk.bodies.len());
+                    for body in chunk.bodies {
+                        if watch.is_over() || tally.is_over() {
+                            break;
+                        }
+                        funcs.push(one(body)?);
+                    }
+                    Ok(funcs)
+                },
+            );
+            for func in compiled.map_err(named)?.into_iter().flatten() {
+                image.push(func)?;
+            }
+        }
         tally.finish()?;
-        let image = CodeImage::link(chunks.into_iter().flatten())?;
         Ok((module, layout, image))
     }
 

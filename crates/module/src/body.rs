@@ -1,5 +1,6 @@
 //! Function bodies, and what checking them takes.
 
+use crate::quick::QuickCheck;
 use crate::{Module, ValidateError};
 use tenure_types::FuncIdx;
 use wasmparser::{
@@ -95,7 +96,7 @@ impl<'a> Body<'a> {
         (self.to_validate.into_validator(allocations), self.code)
     }
 
-    /// Checks the body and gives the buffers back.
+    /// Has wasmparser check the body, and gives the buffers back.
     ///
     /// # Errors
     /// The first thing that is wrong.
@@ -109,6 +110,26 @@ impl<'a> Body<'a> {
             check_br_tables(&code)?;
         }
         Ok(validator.into_allocations())
+    }
+}
+
+/// Checks bodies one after the other, in buffers that are used again.
+#[derive(Default)]
+pub struct BodyChecker {
+    quick: QuickCheck,
+    allocations: BodyAllocations,
+}
+
+impl BodyChecker {
+    /// Checks `body`, one of those of `module`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&mut self, module: &Module, body: Body<'_>) -> Result<(), ValidateError> {
+        if !self.quick.accepts(module, &body, &mut ()) {
+            self.allocations = body.validate(std::mem::take(&mut self.allocations))?;
+        }
+        Ok(())
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! bytes ──parse──▶ Parsed { module, bodies } ──each body validated──▶ ValidModule
-//!                                    └─ by `Body::validate`, or on the way by a compiler that drives
-//!                                       the same decode through `Body::operators`
+//!                                    └─ by [`BodyChecker`]: quickly if it is common, else by wasmparser; or by
+//!                                       a compiler, which drives wasmparser's validator as it reads operators
 //! ```
 //! [`parse`] checks everything but function bodies; a [`Body`] carries what checking it takes, so that
 //! one decode can drive validation and translation together, on any thread.
@@ -20,9 +20,10 @@ mod fuel;
 mod module;
 mod names;
 mod parse;
+mod quick;
 mod types;
 
-pub use body::{Bodies, Body, BodyAllocations, MAX_BR_TABLE_TARGETS};
+pub use body::{Bodies, Body, BodyAllocations, BodyChecker, MAX_BR_TABLE_TARGETS};
 pub use const_expr::{ConstExpr, ConstOp};
 pub use error::{ParseError, ValidateError};
 pub use features::wasm_features;
@@ -33,3 +34,4 @@ pub use module::{
 };
 pub use names::Names;
 pub use parse::{Parsed, parse};
+pub use quick::{QuickCheck, Watch};

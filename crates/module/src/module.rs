@@ -1,5 +1,6 @@
 //! What is known of a module once its sections were read.
 
+use crate::quick::Facts;
 use crate::{ConstExpr, Names};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -59,6 +60,8 @@ pub struct Module {
     pub debug_sections: Vec<(String, Range<usize>)>,
     /// Has the types go with the module. Stands after them.
     pub(crate) _types_in_use: TypesInUse,
+    /// What checking bodies quickly takes; `None` where it is not done.
+    pub(crate) facts: Option<Facts>,
 }
 
 /// An import.

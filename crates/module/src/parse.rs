@@ -9,6 +9,7 @@ use crate::module::{
     ImportType, Module, TableDecl,
 };
 use crate::names::Names;
+use crate::quick::Facts;
 use crate::types::{self, ModuleTypes};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -36,11 +37,11 @@ pub fn parse<'a>(
     features: Features,
     registry: &TypeRegistry,
 ) -> Result<Parsed<'a>, ParseError> {
-    let features = wasm_features(features);
-    let mut validator = wasmparser::Validator::new_with_features(features);
+    let wasm_features = wasm_features(features);
+    let mut validator = wasmparser::Validator::new_with_features(wasm_features);
     // What is malformed depends on proposals too: a memory's index is a byte where there is only one memory.
     let mut parser = wasmparser::Parser::new(0);
-    parser.set_features(features);
+    parser.set_features(wasm_features);
     let mut sections = Sections::new(ModuleTypes::new(registry));
     let mut bodies = Vec::new();
     for payload in parser.parse_all(bytes) {
@@ -59,7 +60,10 @@ pub fn parse<'a>(
             _ => sections.read(payload)?,
         }
     }
-    Ok(Parsed { module: sections.finish(bytes), bodies })
+    let datas = sections.datas_ahead;
+    let mut module = sections.finish(bytes);
+    module.facts = Facts::new(&module, features, datas);
+    Ok(Parsed { module, bodies })
 }
 
 /// A module half read. The validator has seen each payload before it comes here.
@@ -74,6 +78,8 @@ struct Sections<'r> {
     globals: Vec<GlobalDecl>,
     elems: Vec<ElemSegment>,
     datas: Vec<DataSegment>,
+    /// How many data segments are counted ahead of the bodies.
+    datas_ahead: u32,
     start: Option<FuncIdx>,
     imported_funcs: u32,
     imported_tables: u32,
@@ -99,6 +105,7 @@ impl<'r> Sections<'r> {
             globals: Vec::new(),
             elems: Vec::new(),
             datas: Vec::new(),
+            datas_ahead: 0,
             start: None,
             imported_funcs: 0,
             imported_tables: 0,
@@ -177,6 +184,7 @@ impl<'r> Sections<'r> {
                     self.data(data?)?;
                 }
             }
+            Payload::DataCountSection { count, .. } => self.datas_ahead = count,
             Payload::CodeSectionStart { unchecked_range, .. } => {
                 self.code_start = in_bytes(unchecked_range).start
             }
@@ -351,6 +359,7 @@ impl<'r> Sections<'r> {
             code_start: self.code_start,
             names: Names::new(bytes.clone(), self.name_section),
             debug_sections: self.debug_sections,
+            facts: None,
         }
     }
 }

@@ -103,15 +103,19 @@ impl LoadedModule {
         if image.funcs.len() != module.defined_funcs() {
             return Err(LoadError::Mismatch("another number of functions"));
         }
-        let loaded = Self::with_slots(space, module, layout, image, tunables)?;
-        let mut text = loaded.image.text.clone();
+        let mut loaded = Self::with_slots(space, module, layout, image, tunables)?;
         let start = space.code_address(loaded.code_at);
-        loaded.relocate(&mut text, &loaded.image.relocs, start)?;
+        let mut text = std::mem::take(&mut loaded.image.text);
+        let relocated = loaded.relocate(&mut text, &loaded.image.relocs, start);
         // SAFETY: the room was taken just now, and nobody knows of it yet.
-        unsafe { space.write_code(loaded.code_at, &text)? };
+        let written = relocated.and_then(|()| unsafe { space.write_code(loaded.code_at, &text) });
+        // The image becomes again what it was, fit for a file.
+        let len = text.len();
+        loaded.image.text = text;
+        loaded.image.clear_relocs();
+        written?;
         for (at, range) in loaded.image.funcs.iter().enumerate() {
-            if range.func != loaded.module.defined_func(at) || (range.start + range.len) as usize > text.len()
-            {
+            if range.func != loaded.module.defined_func(at) || (range.start + range.len) as usize > len {
                 return Err(LoadError::Mismatch("functions out of order"));
             }
             space.set_slot(loaded.slots_at, at, start + range.start as usize);

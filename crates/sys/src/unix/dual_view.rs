@@ -9,6 +9,9 @@ use super::mapping::{READ_EXEC, READ_WRITE, map_shared};
 use super::memory_file;
 use crate::Reservation;
 
+/// From how many bytes on a call of the system costs less than the faults of new pages.
+const MUCH: usize = 32 << 10;
+
 #[derive(Debug)]
 pub struct DualView {
     /// The code, read and execute; then the data, which is no part of the file.
@@ -38,7 +41,13 @@ impl DualView {
 
     /// # Safety
     /// The bytes lie inside the code, and nobody reads or writes them during the call.
-    pub unsafe fn write(&self, offset: usize, code: &[u8]) {
+    pub unsafe fn write(&self, mut offset: usize, mut code: &[u8]) {
+        // Much at once goes to the file: page by page, the system would have to be asked for each page that is new.
+        while code.len() >= MUCH {
+            let Ok(count @ 1..) = rustix::io::pwrite(&self.file, code, offset as u64) else { break };
+            offset += count;
+            code = &code[count..];
+        }
         let target = self.write.base().wrapping_add(offset);
         // SAFETY: the target lies in the write view and is nobody else's during the call; `code` cannot overlap
         // it, since no reference is ever made to a view.
