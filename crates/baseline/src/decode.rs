@@ -31,12 +31,21 @@ impl<'a> FuncCompiler<'a> {
             self.offset = u32::try_from(offset).unwrap_or(NO_OFFSET);
             self.next = at + 1;
             let known = match opcode {
-                0x20..=0x24 | 0x0c | 0x0d | 0x10 => self.one_index(opcode, validator.visitor(offset))?,
+                // An arm each: one jump, not two.
+                0x20 => self.one_index::<0x20>(validator.visitor(offset))?,
+                0x21 => self.one_index::<0x21>(validator.visitor(offset))?,
+                0x22 => self.one_index::<0x22>(validator.visitor(offset))?,
+                0x23 => self.one_index::<0x23>(validator.visitor(offset))?,
+                0x24 => self.one_index::<0x24>(validator.visitor(offset))?,
+                0x0c => self.one_index::<0x0c>(validator.visitor(offset))?,
+                0x0d => self.one_index::<0x0d>(validator.visitor(offset))?,
+                0x10 => self.one_index::<0x10>(validator.visitor(offset))?,
                 0x28..=0x3e => match self.read_memarg() {
                     Some(memarg) => self.access(opcode, memarg, validator.visitor(offset))?,
                     None => false,
                 },
-                0x41 | 0x42 => self.integer(opcode, validator.visitor(offset))?,
+                0x41 => self.i32_const(validator.visitor(offset))?,
+                0x42 => self.i64_const(validator.visitor(offset))?,
                 0x02..=0x05 | 0x0b => self.structure(opcode, validator, offset)?,
                 _ => self.plain(opcode, validator.visitor(offset))?,
             };
@@ -89,16 +98,15 @@ impl<'a> FuncCompiler<'a> {
         self.check();
     }
 
-    /// Operators with one index.
-    #[inline]
-    fn one_index<'v>(
+    /// The operator `OPCODE`, one of those with one index.
+    #[inline(always)]
+    fn one_index<'v, const OPCODE: u8>(
         &mut self,
-        opcode: u8,
         mut validator: impl VisitOperator<'v, Output = wasmparser::Result<()>>,
     ) -> Result<bool, Stop> {
         let Some((index, next)) = read_u32(self.code, self.next) else { return Ok(false) };
         self.next = next;
-        match opcode {
+        match OPCODE {
             0x20 => validator.visit_local_get(index)?,
             0x21 => validator.visit_local_set(index)?,
             0x22 => validator.visit_local_tee(index)?,
@@ -111,7 +119,7 @@ impl<'a> FuncCompiler<'a> {
         if !self.begin_operator() {
             return Ok(true);
         }
-        match opcode {
+        match OPCODE {
             0x20 => self.push_local(index),
             0x21 => self.local_set(index),
             0x22 => self.local_tee(index),
@@ -121,29 +129,38 @@ impl<'a> FuncCompiler<'a> {
             0x0d => self.br_if(index),
             _ => self.call(FuncIdx(index)),
         }
-        if matches!(opcode, 0x0d | 0x10) {
+        if matches!(OPCODE, 0x0d | 0x10) {
             self.pay_behind_operator();
         }
         self.end_operator();
         Ok(true)
     }
 
-    /// Constants.
-    #[inline]
-    fn integer<'v>(
+    #[inline(always)]
+    fn i32_const<'v>(
         &mut self,
-        opcode: u8,
         mut validator: impl VisitOperator<'v, Output = wasmparser::Result<()>>,
     ) -> Result<bool, Stop> {
         let Some((value, next)) = read_i32(self.code, self.next) else { return Ok(false) };
         self.next = next;
-        if opcode == 0x41 {
-            validator.visit_i32_const(value)?;
-        } else {
-            validator.visit_i64_const(i64::from(value))?;
-        }
+        validator.visit_i32_const(value)?;
         if self.begin_operator() {
-            self.integer_const(opcode == 0x41, i64::from(value));
+            self.integer_const(true, i64::from(value));
+        }
+        self.end_operator();
+        Ok(true)
+    }
+
+    #[inline]
+    fn i64_const<'v>(
+        &mut self,
+        mut validator: impl VisitOperator<'v, Output = wasmparser::Result<()>>,
+    ) -> Result<bool, Stop> {
+        let Some((value, next)) = read_i64(self.code, self.next) else { return Ok(false) };
+        self.next = next;
+        validator.visit_i64_const(value)?;
+        if self.begin_operator() {
+            self.integer_const(false, value);
         }
         self.end_operator();
         Ok(true)
@@ -213,28 +230,84 @@ impl<'a> FuncCompiler<'a> {
     }
 }
 
-/// Reads a number of up to four bytes, and where the next one begins.
-#[inline]
+/// Reads a number, and where the next one begins. Whatever is wrong with it is left to wasmparser.
+#[inline(always)]
 fn read_u32(code: &[u8], at: usize) -> Option<(u32, usize)> {
-    let bytes = code.get(at..)?;
-    let first = *bytes.first()?;
-    if first < 0x80 {
-        return Some((u32::from(first), at + 1));
+    match *code.get(at)? {
+        first @ ..0x80 => Some((u32::from(first), at + 1)),
+        _ => read_long_u32(code, at),
     }
-    let mut value = u32::from(first & 0x7f);
-    for (nth, &byte) in bytes.iter().enumerate().take(4).skip(1) {
+}
+
+fn read_long_u32(code: &[u8], at: usize) -> Option<(u32, usize)> {
+    let mut value = 0;
+    for (nth, &byte) in code.get(at..)?.iter().enumerate().take(5) {
         value |= u32::from(byte & 0x7f) << (7 * nth);
         if byte < 0x80 {
-            return Some((value, at + nth + 1));
+            // The fifth byte has four bits left.
+            return (nth < 4 || byte < 0x10).then_some((value, at + nth + 1));
         }
     }
     None
 }
 
-/// Reads a signed number of up to four bytes, and where the next one begins.
-#[inline]
+/// The same for a signed number.
+#[inline(always)]
 fn read_i32(code: &[u8], at: usize) -> Option<(i32, usize)> {
-    let (value, next) = read_u32(code, at)?;
-    let unused = 32 - 7 * (next - at);
-    Some(((value.cast_signed() << unused) >> unused, next))
+    match *code.get(at)? {
+        first @ ..0x80 => Some(((i32::from(first) << 25) >> 25, at + 1)),
+        _ => {
+            let (value, next) = read_i64(code, at)?;
+            // Of the fifth byte, what does not fit repeats the sign.
+            (next - at <= 5).then_some((i32::try_from(value).ok()?, next))
+        }
+    }
+}
+
+fn read_i64(code: &[u8], at: usize) -> Option<(i64, usize)> {
+    let mut value = 0;
+    // Ten bytes are rare.
+    for (nth, &byte) in code.get(at..)?.iter().enumerate().take(9) {
+        value |= i64::from(byte & 0x7f) << (7 * nth);
+        if byte < 0x80 {
+            let unused = 64 - 7 * (nth as u32 + 1);
+            return Some(((value << unused) >> unused, at + nth + 1));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasmparser::BinaryReader;
+
+    /// Numbers are what wasmparser reads, or left to it.
+    #[test]
+    fn numbers() {
+        let last = [0x00, 0x01, 0x07, 0x08, 0x0f, 0x10, 0x3f, 0x40, 0x70, 0x78, 0x7f];
+        for before in [&[][..], &[0x80], &[0xff], &[0x95, 0xaa]] {
+            for count in 0..10 {
+                for last in last {
+                    let mut code =
+                        before.iter().copied().cycle().take(count * before.len().min(1)).collect::<Vec<_>>();
+                    code.push(last);
+                    let reader = || BinaryReader::new(&code, 0);
+                    let len = code.len();
+                    if let Some(found) = read_u32(&code, 0) {
+                        assert_eq!((reader().read_var_u32().unwrap(), len), found, "{code:x?}");
+                    }
+                    if let Some(found) = read_i32(&code, 0) {
+                        assert_eq!((reader().read_var_i32().unwrap(), len), found, "{code:x?}");
+                    }
+                    if let Some(found) = read_i64(&code, 0) {
+                        assert_eq!((reader().read_var_i64().unwrap(), len), found, "{code:x?}");
+                    }
+                    // All but the longest are read here.
+                    assert_eq!(read_u32(&code, 0).is_some(), reader().read_var_u32().is_ok());
+                    assert_eq!(read_i32(&code, 0).is_some(), reader().read_var_i32().is_ok());
+                }
+            }
+        }
+    }
 }

@@ -163,7 +163,8 @@ impl Engine {
         if self.config.options().is_tiered() {
             return self.compile_later(wasm, tunables, on_progress);
         }
-        let (module, layout, image) = self.compile_module(wasm, tunables, on_progress)?;
+        let (module, layout, image) =
+            self.compile_module(wasm, tunables, on_progress, self.stores.space.take_text())?;
         Ok(LoadedModule::load(&self.stores.space, module, layout, image, tunables.clone())?)
     }
 
@@ -226,7 +227,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::compile`].
     pub fn precompile(&self, wasm: &Arc<[u8]>, on_progress: OnProgress<'_>) -> Result<Vec<u8>, ModuleError> {
-        let (_, _, image) = self.compile_module(wasm, &self.tunables, on_progress)?;
+        let (_, _, image) = self.compile_module(wasm, &self.tunables, on_progress, Vec::new())?;
         Ok(artifact::write(&self.conditions(&self.tunables)?, wasm, &image))
     }
 
@@ -288,11 +289,12 @@ impl Engine {
         wasm: &Arc<[u8]>,
         tunables: &Tunables,
         on_progress: OnProgress<'_>,
+        text: Vec<u8>,
     ) -> Result<(Module, CtxLayout, CodeImage), ModuleError> {
         if !self.config.options().enable_compiler {
             return Err(ModuleError::CompilerOff);
         }
-        self.pipeline(tunables).compile(wasm, &self.compilers.ahead()?, on_progress)
+        self.pipeline(tunables).compile(wasm, &self.compilers.ahead()?, on_progress, text)
     }
 
     fn pipeline<'e>(&'e self, tunables: &'e Tunables) -> Pipeline<'e> {

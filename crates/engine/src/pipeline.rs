@@ -83,7 +83,7 @@ impl Pipeline<'_> {
         Ok((module, again))
     }
 
-    /// Checks `bytes` and compiles every function.
+    /// Checks `bytes` and compiles every function. `text` is an empty buffer for the image's text.
     ///
     /// # Errors
     /// The first thing that is wrong.
@@ -92,6 +92,7 @@ impl Pipeline<'_> {
         bytes: &Arc<[u8]>,
         compiler: &dyn Compiler,
         on_progress: OnProgress<'_>,
+        text: Vec<u8>,
     ) -> Result<(Module, CtxLayout, CodeImage), ModuleError> {
         let Parsed { module, bodies } = parse(bytes, self.features, self.types)?;
         let layout = tenure_code::layout(&module)?;
@@ -111,7 +112,7 @@ impl Pipeline<'_> {
             let name = module.names.func(func).map(str::to_string);
             ModuleError::Compile { func, name, error }
         };
-        let mut image = CodeImage::default();
+        let mut image = CodeImage { text, ..CodeImage::default() };
         if chunks.len() == 1 {
             // One after the other: the memory of each function's own code serves the next.
             for body in chunks.remove(0).bodies {

@@ -22,6 +22,9 @@ const LEAST_CODE_BYTES: usize = 8 << 20;
 /// One byte of slots for so many bytes of code: a function is rarely shorter than 64 bytes.
 const CODE_PER_DATA: usize = 8;
 
+/// The largest buffer that is kept for the text of the next module, in bytes.
+const MOST_TEXT: usize = 8 << 20;
+
 /// How many stubs for functions without code are made at a time.
 const FIRST_CALLS: usize = 256;
 
@@ -42,6 +45,8 @@ pub struct CodeSpace {
     pooling: Option<Arc<Pooling>>,
     /// Bytes of code that one module may have.
     module_code_bytes: u64,
+    /// An empty buffer for the text of the next module, whose pages the system has given already.
+    text: Mutex<Vec<u8>>,
     /// Loaded modules by the address of their first byte of code.
     modules: RwLock<BTreeMap<usize, Weak<LoadedModule>>>,
 }
@@ -176,6 +181,7 @@ impl CodeSpace {
             memories: Arc::new(MemoryPool::new(config.memories)),
             pooling: config.pooling.map(Pooling::new),
             module_code_bytes: config.module_code_bytes,
+            text: Mutex::default(),
             modules: RwLock::default(),
         };
         space.unwind = space.add_stub(&tenure_stubs::unwind())?;
@@ -294,6 +300,33 @@ impl CodeSpace {
         // SAFETY: the caller owns the room and nobody uses it yet.
         unsafe { self.pages.write(at, code)? };
         Ok(())
+    }
+
+    /// The code there.
+    ///
+    /// # Safety
+    /// Nobody writes there during the call.
+    pub(crate) unsafe fn read_code(&self, at: usize, len: usize) -> Vec<u8> {
+        assert!(
+            at.checked_add(len).is_some_and(|end| end <= self.pages.code_len()),
+            "{len} bytes of code at {at}"
+        );
+        // SAFETY: the bytes lie in the view that code is executed in, which can be read as long as `self` lives; the
+        // caller vouches that they do not change.
+        unsafe { std::slice::from_raw_parts(self.pages.exec_base().wrapping_add(at), len) }.to_vec()
+    }
+
+    /// An empty buffer for a module's text.
+    pub fn take_text(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.text.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keeps `text` for the next module, if it is no larger than is worth keeping.
+    pub(crate) fn give_text(&self, mut text: Vec<u8>) {
+        if text.capacity() <= MOST_TEXT {
+            text.clear();
+            *self.text.lock().unwrap_or_else(PoisonError::into_inner) = text;
+        }
     }
 
     /// Takes back what [`CodeSpace::take_code`] gave.

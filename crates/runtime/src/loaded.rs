@@ -34,7 +34,11 @@ pub struct LoadedModule {
     module: Module,
     layout: CtxLayout,
     tunables: Tunables,
+    /// Code that was there from the start, but for its text: that is in code memory.
     image: CodeImage,
+    text_len: usize,
+    /// The same with its text, once somebody wants to look at it.
+    whole: OnceLock<CodeImage>,
     type_ids: Box<[u32]>,
     /// Initial contents of the own memories, when they are known.
     images: Option<Box<[Option<Arc<MemImage>>]>>,
@@ -97,29 +101,26 @@ impl LoadedModule {
         space: &Arc<CodeSpace>,
         module: Module,
         layout: CtxLayout,
-        image: CodeImage,
+        mut image: CodeImage,
         tunables: Tunables,
     ) -> Result<Arc<Self>, LoadError> {
         if image.funcs.len() != module.defined_funcs() {
             return Err(LoadError::Mismatch("another number of functions"));
         }
-        let mut loaded = Self::with_slots(space, module, layout, image, tunables)?;
+        let mut text = std::mem::take(&mut image.text);
+        let loaded = Self::with_slots(space, module, layout, (image, text.len()), tunables)?;
         let start = space.code_address(loaded.code_at);
-        let mut text = std::mem::take(&mut loaded.image.text);
-        let relocated = loaded.relocate(&mut text, &loaded.image.relocs, start);
+        loaded.relocate(&mut text, &loaded.image.relocs, start)?;
         // SAFETY: the room was taken just now, and nobody knows of it yet.
-        let written = relocated.and_then(|()| unsafe { space.write_code(loaded.code_at, &text) });
-        // The image becomes again what it was, fit for a file.
-        let len = text.len();
-        loaded.image.text = text;
-        loaded.image.clear_relocs();
-        written?;
+        unsafe { space.write_code(loaded.code_at, &text)? };
         for (at, range) in loaded.image.funcs.iter().enumerate() {
-            if range.func != loaded.module.defined_func(at) || (range.start + range.len) as usize > len {
+            if range.func != loaded.module.defined_func(at) || (range.start + range.len) as usize > text.len()
+            {
                 return Err(LoadError::Mismatch("functions out of order"));
             }
             space.set_slot(loaded.slots_at, at, start + range.start as usize);
         }
+        space.give_text(text);
         Ok(loaded.shared())
     }
 
@@ -135,7 +136,7 @@ impl LoadedModule {
         tiers: Arc<dyn Tiers>,
     ) -> Result<Arc<Self>, LoadError> {
         let defined = module.defined_funcs();
-        let mut loaded = Self::with_slots(space, module, layout, CodeImage::default(), tunables)?;
+        let mut loaded = Self::with_slots(space, module, layout, (CodeImage::default(), 0), tunables)?;
         loaded.lazy = Some(Lazy {
             tiers,
             budgets_at: space.take_budgets(defined)?,
@@ -147,18 +148,19 @@ impl LoadedModule {
         Ok(loaded.shared())
     }
 
-    /// Takes the room that the module needs from the start. What is returned gives it back when dropped.
+    /// Takes the room that the module needs from the start, for a text of so many bytes. What is returned gives it back
+    /// when dropped.
     fn with_slots(
         space: &Arc<CodeSpace>,
         module: Module,
         layout: CtxLayout,
-        image: CodeImage,
+        (image, text_len): (CodeImage, usize),
         tunables: Tunables,
     ) -> Result<Self, LoadError> {
         let defined = module.defined_funcs();
-        space.check_module_code(image.text.len())?;
+        space.check_module_code(text_len)?;
         let slots_at = space.take_slots(defined)?;
-        let code_at = match space.take_code(image.text.len()) {
+        let code_at = match space.take_code(text_len) {
             Ok(at) => at,
             Err(error) => {
                 space.give_slots(slots_at, defined);
@@ -175,6 +177,8 @@ impl LoadedModule {
             layout,
             tunables,
             image,
+            text_len,
+            whole: OnceLock::new(),
             type_ids,
             images,
             template: OnceLock::new(),
@@ -188,7 +192,7 @@ impl LoadedModule {
 
     fn shared(self) -> Arc<Self> {
         Arc::new_cyclic(|weak: &Weak<Self>| {
-            if !self.image.text.is_empty() {
+            if self.text_len > 0 {
                 self.space.register(self.text_start(), weak.clone());
             }
             self
@@ -327,14 +331,20 @@ impl LoadedModule {
     }
 
     /// The code that was there from the start, as data; empty when code comes later. Its relocations are not
-    /// applied.
+    /// applied. Made when it is first asked for.
     pub fn image(&self) -> &CodeImage {
-        &self.image
+        self.whole.get_or_init(|| {
+            let mut image = self.image.clone();
+            // SAFETY: the room is the module's, and was written before anyone had the module.
+            image.text = unsafe { self.space.read_code(self.code_at, self.text_len) };
+            image.clear_relocs();
+            image
+        })
     }
 
     /// Bytes of code memory that it takes now.
     pub fn code_bytes(&self) -> usize {
-        self.image.text.len() + self.lazy.as_ref().map_or(0, |lazy| lazy.bytes.load(Ordering::Relaxed))
+        self.text_len + self.lazy.as_ref().map_or(0, |lazy| lazy.bytes.load(Ordering::Relaxed))
     }
 
     /// The engine's code memory.
@@ -401,7 +411,7 @@ impl Drop for LoadedModule {
         self.space.unregister(self.text_start());
         // SAFETY: instances hold the module, and code of it runs only in calls into its instances; the
         // last of them is gone.
-        unsafe { self.space.give_code(self.code_at, self.image.text.len()) };
+        unsafe { self.space.give_code(self.code_at, self.text_len) };
         self.space.give_slots(self.slots_at, defined);
         let Some(lazy) = &mut self.lazy else { return };
         self.space.give_budgets(lazy.budgets_at, defined);
