@@ -89,7 +89,8 @@ fn change(rng: &mut Rng, body: &mut [u8]) {
         2 => body[at] = body[at].wrapping_add(1 + rng.below(3) as u8),
         3 => body[at] = body[at].wrapping_sub(1 + rng.below(3) as u8),
         4 => {
-            body[at] = *rng.pick(&[0, 1, 0x02, 0x03, 0x04, 0x05, 0x0b, 0x0c, 0x0f, 0x1a, 0x1b, 0x40, 0x7f, 0x80]);
+            body[at] =
+                *rng.pick(&[0, 1, 0x02, 0x03, 0x04, 0x05, 0x0b, 0x0c, 0x0f, 0x1a, 0x1b, 0x40, 0x7f, 0x80]);
         }
         _ => {
             let len = rng.between(1, 8).min(body.len() - at);
@@ -106,7 +107,8 @@ mod tests {
 
     #[test]
     fn what_is_accepted_is_valid() {
-        let profiles = ["small", "simd", "control"].map(|name| profile::find(name).expect("there is such a profile"));
+        let profiles =
+            ["small", "simd", "control"].map(|name| profile::find(name).expect("there is such a profile"));
         assert_eq!(run(&profiles, 0, 60, 20), 0);
     }
 }
