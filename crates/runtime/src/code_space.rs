@@ -21,6 +21,9 @@ const CODE_BYTES: usize = 1 << 30;
 const LEAST_CODE_BYTES: usize = 8 << 20;
 /// One byte of slots for so many bytes of code: a function is rarely shorter than 64 bytes.
 const CODE_PER_DATA: usize = 8;
+/// One byte of signatures' stubs, which never go, for so many bytes of code: guests that have many signatures leave
+/// room for others' code.
+const CODE_PER_STUBS: usize = 2;
 
 /// The largest buffer that is kept for the text of the next module, in bytes.
 const MOST_TEXT: usize = 8 << 20;
@@ -34,7 +37,7 @@ const FIRST_CALLS: usize = 256;
 pub struct CodeSpace {
     pages: CodePages,
     free: Mutex<Free>,
-    stubs: RwLock<HashMap<SigKey, SigStubs>>,
+    signatures: RwLock<Signatures>,
     builtins: Box<[usize]>,
     unwind: usize,
     fault: usize,
@@ -82,6 +85,14 @@ struct Free {
     stubs: (usize, usize),
 }
 
+/// The signatures that have stubs.
+#[derive(Default)]
+struct Signatures {
+    stubs: HashMap<SigKey, SigStubs>,
+    /// Bytes of those stubs.
+    bytes: usize,
+}
+
 /// What decides a signature's stubs: how its values travel.
 type SigKey = (Box<[ValClass]>, Box<[ValClass]>);
 
@@ -107,6 +118,13 @@ pub enum LoadError {
         /// Bytes that were asked for.
         wanted: usize,
     },
+    /// The stubs of the engine's signatures take as much of that as they may.
+    Signatures {
+        /// How many signatures have stubs.
+        count: usize,
+        /// Bytes that their stubs may take.
+        limit: usize,
+    },
     /// One module would have more code than it may.
     Limit {
         /// Bytes that it would have.
@@ -126,6 +144,11 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full { wanted } => write!(f, "no room for {wanted} bytes in the engine's code memory"),
+            Self::Signatures { count, limit } => write!(
+                f,
+                "no room for one more signature: stubs of {count} take nearly the {limit} bytes of the engine's code \
+                 memory that are for them"
+            ),
             Self::Limit { wanted, limit } => write!(
                 f,
                 "{wanted} bytes of code would be above the limit `code_bytes` of {limit} for a module; raise it with \
@@ -173,7 +196,7 @@ impl CodeSpace {
         let mut space = Self {
             pages,
             free: Mutex::new(free),
-            stubs: RwLock::default(),
+            signatures: RwLock::default(),
             builtins: Box::default(),
             unwind: 0,
             fault: 0,
@@ -238,23 +261,28 @@ impl CodeSpace {
     /// The stubs for functions of type `ty`, made when they are first asked for.
     ///
     /// # Errors
-    /// When code memory is full.
+    /// When code memory is full, or the part of it that stubs may have.
     pub fn sig_stubs(&self, ty: &FuncType) -> Result<SigStubs, LoadError> {
         let classes = |list: &[tenure_types::ValType]| list.iter().map(|&ty| ValClass::of(ty)).collect();
         let key: SigKey = (classes(ty.params()), classes(ty.results()));
-        if let Some(&stubs) = self.stubs.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(&stubs) = self.signatures.read().unwrap_or_else(PoisonError::into_inner).stubs.get(&key) {
             return Ok(stubs);
         }
-        let mut known = self.stubs.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(&stubs) = known.get(&key) {
+        let mut known = self.signatures.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&stubs) = known.stubs.get(&key) {
             return Ok(stubs);
         }
-        let entry = self.add_stub(&tenure_stubs::entry(ty))?;
-        let exit = self.add_stub(&tenure_stubs::exit(ty))?;
+        let (entry, exit) = (tenure_stubs::entry(ty), tenure_stubs::exit(ty));
+        let (bytes, limit) = (known.bytes + entry.len() + exit.len(), self.pages.code_len() / CODE_PER_STUBS);
+        if bytes > limit {
+            return Err(LoadError::Signatures { count: known.stubs.len(), limit });
+        }
+        let (entry, exit) = (self.add_stub(&entry)?, self.add_stub(&exit)?);
         let slots = self.take_slots(1)?;
         self.set_slot(slots, 0, exit);
         let stubs = SigStubs { entry, exit: self.slot(slots, 0) };
-        known.insert(key, stubs);
+        known.stubs.insert(key, stubs);
+        known.bytes = bytes;
         Ok(stubs)
     }
 
@@ -445,5 +473,28 @@ impl CodeSpace {
 impl fmt::Debug for CodeSpace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CodeSpace").field("pages", &self.pages).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tenure_types::ValType;
+
+    #[test]
+    fn signatures_leave_room_for_code() {
+        let config = SpaceConfig { code_bytes: LEAST_CODE_BYTES, ..SpaceConfig::default() };
+        let space = CodeSpace::with(config).unwrap();
+        let ty = |number: usize| {
+            let params = (0..24).map(|bit| if number >> bit & 1 == 1 { ValType::I64 } else { ValType::F32 });
+            FuncType::new(params.collect::<Vec<_>>(), [])
+        };
+        let refused = (0..100_000).find_map(|number| Some((number, space.sig_stubs(&ty(number)).err()?)));
+        let (count, error) = refused.expect("not all have room");
+        assert!(count > 1000 && matches!(error, LoadError::Signatures { .. }), "{count}: {error}");
+        space.sig_stubs(&ty(count + 1)).unwrap_err();
+        // Those that are there stay, and code has room.
+        space.sig_stubs(&ty(count - 1)).unwrap();
+        space.take_code(LEAST_CODE_BYTES / 8 * 3).unwrap();
     }
 }
