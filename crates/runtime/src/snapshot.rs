@@ -167,7 +167,12 @@ impl Store {
             let mem = self.mems.get(addr).expect("an instance's memories live as long as it");
             let image = match (mem.is_ready(), mem.image()) {
                 (true, _) => Arc::new(image_of(mem.data(), self.space().memories())),
-                (false, Some(first)) => first.clone(),
+                (false, Some(first)) => {
+                    // As it will be: the same state has the same bytes.
+                    let mut bytes = vec![0; mem.bytes()];
+                    first.write(&mut bytes);
+                    Arc::new(image_of(&bytes, self.space().memories()))
+                }
                 (false, None) => Arc::new(image_of(&[], self.space().memories())),
             };
             MemState { pages: mem.size(), image }
