@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tenure_abi::ValRaw;
 use tenure_abi::vm::{VmCtxHeader, VmHostCtx};
 use tenure_code::{CodeImage, CompiledFunc, FuncMeta, Tier, Tunables};
@@ -493,4 +493,27 @@ fn instances_that_hold_each_others_functions_go_together() {
     assert_eq!(graph.store.reclaim().instances, 2);
     let error = graph.store.instance(first.0).unwrap_err().to_string();
     assert_eq!(error, "handle to an instance that was released and reclaimed");
+}
+
+/// Who looks an address up may be the last that uses the module before it.
+#[test]
+fn modules_go_while_others_are_looked_for() {
+    let (space, types) = (CodeSpace::new().unwrap(), TypeRegistry::default());
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                assert!(space.find(usize::MAX).is_none());
+            }
+        });
+        for _ in 0..2000 {
+            let module = load(&space, &types, "(module (func))");
+            let weak = Arc::downgrade(&module);
+            drop(module);
+            while weak.strong_count() > 0 {
+                std::thread::yield_now();
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
 }
