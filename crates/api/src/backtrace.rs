@@ -359,9 +359,11 @@ impl<'m> DebugInfo<'m> {
 mod tests {
     use super::*;
 
-    /// An engine that makes all code before anything runs.
+    /// An engine that makes all code before anything runs, each function's for itself.
     fn ahead() -> Engine {
-        Engine::new(crate::Config::new().strategy(crate::Strategy::Optimizing)).unwrap()
+        let mut config = crate::Config::new();
+        config.strategy(crate::Strategy::Optimizing).compiler_inlining(crate::Inlining::No);
+        Engine::new(&config).unwrap()
     }
 
     /// The backtrace of a trap at the first division of each function of `wasm`, in the order of the

@@ -100,7 +100,7 @@ pub use snapshot::Snapshot;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use tenure_engine::{
-    BaselineMachine, Config, ConfigError, Enabled, InstanceAllocationStrategy, OnProgress,
+    BaselineMachine, Config, ConfigError, Enabled, Inlining, InstanceAllocationStrategy, OnProgress,
     OnStackReplacement, OperatorCost, OptLevel, PoolingAllocationConfig, PoolingAllocatorMetrics, Progress,
     RegallocAlgorithm, Strategy, TierUp, VariableOperatorCost, WasmBacktraceDetails, WasmFeatures,
 };

@@ -286,6 +286,7 @@ impl Module {
                 name: self.func_name(index).map(str::to_string),
                 offset: code.map_or(0, |code| code.start as usize),
                 len: code.map_or(0, |code| code.len as usize),
+                body: module.bodies.get(at).cloned().unwrap_or_default(),
             }
         })
     }
@@ -418,6 +419,8 @@ pub struct ModuleFunction {
     pub offset: usize,
     /// Bytes of code; 0 if there was none from the start.
     pub len: usize,
+    /// Where its body lies in the module's binary.
+    pub body: std::ops::Range<usize>,
 }
 
 /// How far the functions that a module defines have come: see [`Module::tiers`].

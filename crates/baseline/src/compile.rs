@@ -201,6 +201,8 @@ impl FuncCompiler<'_> {
             offsets: offsets.collect(),
             call_sites: Vec::new(),
             handovers: self.b.handovers.iter().map(|&code| shift(code)).collect(),
+            inlined: Vec::new(),
+            inlined_code: Vec::new(),
         };
         Ok((Finished { relocs: relocs.collect(), code, align }, meta))
     }

@@ -15,7 +15,7 @@ fn compare(bytes: &[u8], tunables: &Tunables) -> usize {
     let registry = TypeRegistry::default();
     let parsed = tenure_module::parse(&bytes, features(), &registry).expect("the module is right");
     let layout = tenure_code::layout(&parsed.module).expect("the context is small");
-    let unit = CompileUnit { module: &parsed.module, layout: &layout, tunables };
+    let unit = CompileUnit { module: &parsed.module, layout: &layout, tunables, profile: None };
     let Some(bodies) = parsed.bodies.first().map(Body::bodies) else { return 0 };
     for body in &parsed.bodies {
         body.again().validate(BodyAllocations::default()).expect("the body is right");

@@ -29,6 +29,17 @@ pub struct MemoryPlan {
     pub may_move: bool,
 }
 
+/// Which calls of the module's own functions are translated in place.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Inlining {
+    /// None.
+    Never,
+    /// Those where that makes code faster for its size.
+    WhereItPays,
+    /// As many as can be, for tests.
+    Always,
+}
+
 /// What compiled code relies on beyond the module: equal tunables, interchangeable code.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Tunables {
@@ -53,6 +64,8 @@ pub struct Tunables {
     pub tiering: bool,
     /// Whether each frame keeps its `vmctx` where [`FrameShape`](tenure_abi::frame::FrameShape) says.
     pub keep_vmctx: bool,
+    /// Which calls are translated in place.
+    pub inlining: Inlining,
 }
 
 /// Bytes that a small memory reserves: a few pages, so that ten thousand take 2.5 GiB.
@@ -71,6 +84,7 @@ impl Default for Tunables {
             fuel: None,
             tiering: false,
             keep_vmctx: false,
+            inlining: Inlining::WhereItPays,
         }
     }
 }
@@ -115,6 +129,15 @@ pub struct CompileUnit<'a> {
     pub layout: &'a CtxLayout,
     /// What code may rely on.
     pub tunables: &'a Tunables,
+    /// What the functions did so far, where they run already.
+    pub profile: Option<&'a dyn Profile>,
+}
+
+/// What is known of a module's functions from running them in the baseline tier. It may only decide how fast code is.
+pub trait Profile: Sync {
+    /// How much `func` executed, in bytes of WebAssembly, as far as that was counted: who has better code, or is inlined
+    /// in whoever has, counts no longer.
+    fn executed(&self, func: FuncIdx) -> u64;
 }
 
 impl CompileUnit<'_> {

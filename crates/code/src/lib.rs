@@ -17,10 +17,12 @@ pub mod wire;
 mod serialize;
 
 pub use compiled::{Cell, CompiledFunc, Reloc};
-pub use compiler::{CompileError, CompileUnit, Compiler, LoopEntry, MemoryPlan, Tier, Tunables};
+pub use compiler::{
+    CompileError, CompileUnit, Compiler, Inlining, LoopEntry, MemoryPlan, Profile, Tier, Tunables,
+};
 pub use describe::{FuncCode, Stretch};
 pub use image::{CodeImage, FuncRange, ImageTooLarge};
-pub use meta::{CallSite, FuncMeta, TrapSite, WasmOffset};
+pub use meta::{CallSite, FuncMeta, InlinedCall, InlinedCode, TrapSite, WasmOffset};
 
 use tenure_abi::ctx::{ContextTooLarge, CtxLayout, CtxShape};
 

@@ -6,7 +6,10 @@
 //! from.
 
 use crate::wire::{Damaged, Reader, Writer};
-use crate::{CallSite, Cell, CodeImage, FuncMeta, FuncRange, Reloc, Tier, TrapSite, WasmOffset};
+use crate::{
+    CallSite, Cell, CodeImage, FuncMeta, FuncRange, InlinedCall, InlinedCode, Reloc, Tier, TrapSite,
+    WasmOffset,
+};
 use tenure_abi::frame::FrameShape;
 use tenure_abi::handlers::Handler;
 use tenure_abi::stack_map::StackMap;
@@ -77,7 +80,8 @@ impl CodeImage {
 // ORDER: the fields of a function's tables, in `write_meta` and `read_meta`.
 
 fn write_meta(meta: &FuncMeta, to: &mut Writer) {
-    let FuncMeta { frame: FrameShape { vmctx }, traps, offsets, call_sites, handovers } = meta;
+    let FuncMeta { frame, traps, offsets, call_sites, handovers, inlined, inlined_code } = meta;
+    let FrameShape { vmctx } = frame;
     to.len(vmctx.iter().len());
     vmctx.iter().for_each(|&at| to.signed(at.into()));
 
@@ -109,6 +113,20 @@ fn write_meta(meta: &FuncMeta, to: &mut Writer) {
     to.len(handovers.len());
     let mut rows = Rows::default();
     handovers.iter().for_each(|&code| rows.write(code, to));
+
+    // `u32::MAX`, which stands for none, becomes 0.
+    to.len(inlined.len());
+    for call in inlined {
+        to.num(call.func.0);
+        to.num(call.wasm.wrapping_add(1));
+        to.num(call.inside.wrapping_add(1));
+    }
+    to.len(inlined_code.len());
+    let mut rows = Rows::default();
+    for row in inlined_code {
+        rows.write(row.code, to);
+        to.num(row.call.wrapping_add(1));
+    }
 }
 
 fn read_meta(from: &mut Reader<'_>, len: u32) -> Result<FuncMeta, Damaged> {
@@ -142,7 +160,25 @@ fn read_meta(from: &mut Reader<'_>, len: u32) -> Result<FuncMeta, Damaged> {
     })?;
     let mut rows = Rows::default();
     let handovers = from.list(|from| rows.read(from, len))?;
-    Ok(FuncMeta { frame, traps, offsets, call_sites, handovers })
+
+    let mut calls = 0;
+    let inlined = from.list(|from| {
+        let func = FuncIdx(from.num()?);
+        let wasm = from.num::<u32>()?.wrapping_sub(1);
+        let inside = from.num::<u32>()?;
+        // Only in one before it, so that every way out ends.
+        from.check(inside <= calls)?;
+        calls += 1;
+        Ok(InlinedCall { func, wasm, inside: inside.wrapping_sub(1) })
+    })?;
+    let mut rows = Rows::default();
+    let inlined_code = from.list(|from| {
+        let code = rows.read(from, len)?;
+        let call = from.num::<u32>()?;
+        from.check(call <= calls)?;
+        Ok(InlinedCode { code, call: call.wrapping_sub(1) })
+    })?;
+    Ok(FuncMeta { frame, traps, offsets, call_sites, handovers, inlined, inlined_code })
 }
 
 /// The first column of a table: offsets in the code, which never fall.
@@ -185,6 +221,14 @@ mod tests {
                     .into(),
             }],
             handovers: vec![4, 5],
+            inlined: vec![
+                InlinedCall { func: FuncIdx(9), wasm: 50, inside: InlinedCode::NONE },
+                InlinedCall { func: FuncIdx(2), wasm: u32::MAX, inside: 0 },
+            ],
+            inlined_code: vec![
+                InlinedCode { code: 2, call: 1 },
+                InlinedCode { code: 4, call: InlinedCode::NONE },
+            ],
         };
         let funcs = vec![
             FuncRange { func: FuncIdx(1), tier: Tier::Optimizing, start: 0, len: 6, meta },

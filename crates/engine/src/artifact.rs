@@ -18,7 +18,7 @@ use tenure_module::OperatorCost;
 use tenure_types::{FEATURES, Features};
 
 /// The format changes whenever what follows it does.
-const HEADER: Header = Header { magic: *b"\0tenure\n", format: 1 };
+const HEADER: Header = Header { magic: *b"\0tenure\n", format: 2 };
 
 /// Why bytes are no artifact that an engine can load.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -108,6 +108,8 @@ pub(crate) fn conditions(fingerprint: &str, tunables: &Tunables, features: Featu
         // Code that is made ahead of time counts nothing.
         tiering: _,
         keep_vmctx,
+        // How fast code is; what it does is the same.
+        inlining: _,
     } = tunables;
     let rows: [(&str, &dyn fmt::Display); 11] = [
         ("the version of tenure", &env!("CARGO_PKG_VERSION")),

@@ -104,8 +104,8 @@ impl Compiler for Ahead<'_> {
         let reason = why.as_deref().map_or(Reason::Ahead, Reason::HandedOver);
         match &made {
             Ok(code) => {
-                let (tier, code_bytes) = (code.tier, code.code.len());
-                let event = Event { func, reason, tier, wasm_bytes, code_bytes, started };
+                let (tier, code_bytes, inlined) = (code.tier, code.code.len(), code.meta.inlined.len());
+                let event = Event { func, reason, tier, wasm_bytes, code_bytes, inlined, started };
                 events::made(unit.module, None, &event);
             }
             Err(error) => events::refused(unit.module, None, func, reason, error),

@@ -1,7 +1,7 @@
 //! What an embedder asks for, and whether it can be had.
 
 use crate::footprint::Footprint;
-use crate::options::{OptLevel, Options, RegallocAlgorithm};
+use crate::options::{Inlining, OptLevel, Options, RegallocAlgorithm};
 use crate::pooling::{Enabled, PoolingAllocationConfig};
 use crate::wasm_features::{Is, PROPOSALS, WasmFeatures};
 use std::fmt;
@@ -206,6 +206,11 @@ impl Config {
             fuel: options.consume_fuel.then(|| Arc::new(options.operator_cost.clone())),
             canonical_nans: options.cranelift_nan_canonicalization,
             deterministic_relaxed_simd: options.relaxed_simd_deterministic,
+            inlining: match options.compiler_inlining {
+                Inlining::Yes => tenure_code::Inlining::WhereItPays,
+                Inlining::Always => tenure_code::Inlining::Always,
+                _ => tenure_code::Inlining::Never,
+            },
             ..Tunables::default()
         };
         if footprint.is_small() { tunables.with_small_memories() } else { tunables }

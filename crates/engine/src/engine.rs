@@ -210,8 +210,12 @@ impl Engine {
             && let Ok(parsed) = parse(&module.module().bytes, self.features, &self.stores.types)
             && let Some(bodies) = parsed.bodies.first().map(Body::bodies)
         {
-            let unit =
-                CompileUnit { module: &parsed.module, layout: module.layout(), tunables: &self.tunables };
+            let unit = CompileUnit {
+                module: &parsed.module,
+                layout: module.layout(),
+                tunables: &self.tunables,
+                profile: None,
+            };
             for range in others {
                 let body = bodies.body(&parsed.module, range.func);
                 if let Some(why) = body.and_then(|body| ahead.why_handed_over(unit, body)) {

@@ -7,6 +7,7 @@
 //! | `reason` | all | `ahead`, `first call`, `handed over`, `hot`, `loop` |
 //! | `tier` | made | `baseline` or `optimizing` |
 //! | `wasm_bytes`, `code_bytes` | made | sizes of body and code |
+//! | `inlined` | made | how many calls were translated in place |
 //! | `micros` | made | time it took, on the thread that did it |
 //! | `detail` | all | what the baseline compiler does not do, how often the budget was spent, which loop |
 //! | `error` | refused | why there is no code |
@@ -72,12 +73,13 @@ pub(crate) struct Event<'a> {
     pub(crate) tier: Tier,
     pub(crate) wasm_bytes: usize,
     pub(crate) code_bytes: usize,
+    pub(crate) inlined: usize,
     pub(crate) started: Instant,
 }
 
 /// Tells of code that was made of `module`, which has number `id` if it is loaded by now.
 pub(crate) fn made(module: &Module, id: Option<u64>, event: &Event<'_>) {
-    let &Event { func, reason, tier, wasm_bytes, code_bytes, started } = event;
+    let &Event { func, reason, tier, wasm_bytes, code_bytes, inlined, started } = event;
     tracing::debug!(
         target: TARGET,
         module = id,
@@ -88,6 +90,7 @@ pub(crate) fn made(module: &Module, id: Option<u64>, event: &Event<'_>) {
         tier = match tier { Tier::Baseline => "baseline", Tier::Optimizing => "optimizing" },
         wasm_bytes,
         code_bytes,
+        inlined,
         micros = started.elapsed().as_micros() as u64,
         "made"
     );

@@ -29,7 +29,7 @@ pub use config::{Config, ConfigError};
 pub use engine::Engine;
 pub use error::{EngineError, ModuleError};
 pub use options::{
-    BaselineMachine, OnStackReplacement, OptLevel, Options, RegallocAlgorithm, Strategy, TierUp,
+    BaselineMachine, Inlining, OnStackReplacement, OptLevel, Options, RegallocAlgorithm, Strategy, TierUp,
     WasmBacktraceDetails,
 };
 pub use pipeline::{OnProgress, Progress};

@@ -95,6 +95,9 @@ options! {
     enable_compiler: bool = true;
     /// Whether large modules are compiled on all cores. On by default.
     parallel_compilation: bool = true;
+    /// Which calls the optimizing compiler translates in place of the call. The default is [`Inlining::Yes`]. Backtraces
+    /// show the same frames either way.
+    compiler_inlining: Inlining = Inlining::Yes;
     /// How much the optimizing compiler does. The default is [`OptLevel::Speed`].
     cranelift_opt_level: OptLevel = OptLevel::Speed;
     /// How the optimizing compiler gives out registers. The default is [`RegallocAlgorithm::Backtracking`].
@@ -378,6 +381,25 @@ choices! {
         /// Every register and every instruction, with garbage wherever the calling convention allows it.
         Garbage = "garbage",
     } "`whole`, `plain`, `few-registers` or `garbage`"
+
+    /// Which calls the optimizing compiler translates in place of the call. Those of functions of other modules it never
+    /// does.
+    #[non_exhaustive]
+    Inlining {
+        /// Calls of the module's own functions, where code gets faster for its size: of small functions, and of a
+        /// function in itself.
+        Yes = "yes",
+        /// As [`Inlining::InterModule`], until modules have garbage-collected types.
+        InterModuleAndIntraGc = "inter-module-and-intra-gc",
+        /// Only calls of functions of other modules: none.
+        InterModule = "inter-module",
+        /// Only calls of what the runtime offers: none.
+        Intrinsics = "intrinsics",
+        /// None.
+        No = "no",
+        /// Calls of the module's own functions wherever that is possible; for tests.
+        Always = "always",
+    } "`yes` or `no`; for tests, `always`; and `inter-module-and-intra-gc`, `inter-module` and `intrinsics`, which mean `no`"
 
     /// How much the optimizing compiler does.
     OptLevel {

@@ -96,14 +96,14 @@ impl Pipeline<'_> {
     ) -> Result<(Module, CtxLayout, CodeImage), ModuleError> {
         let Parsed { module, bodies } = parse(bytes, self.features, self.types)?;
         let layout = tenure_code::layout(&module)?;
-        let unit = CompileUnit { module: &module, layout: &layout, tunables: self.tunables };
+        let unit = CompileUnit { module: &module, layout: &layout, tunables: self.tunables, profile: None };
         let tally = Tally::new(bodies.len(), on_progress, self.time_limit);
         let (workers, mut chunks) = self.share(bodies, COMPILING);
         let one = |body: Body<'_>| {
             let func = body.func;
             let mut compiled = compiler.compile(unit, body).map_err(|error| (func, error))?;
             if !self.address_map {
-                compiled.meta.offsets = Vec::new();
+                compiled.meta.forget_offsets();
             }
             tally.one_done();
             Ok(compiled)

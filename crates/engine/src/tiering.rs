@@ -25,7 +25,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockE
 use std::time::Instant;
 use tenure_abi::builtins::ENTRY;
 use tenure_abi::frame::Homes;
-use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, LoopEntry};
+use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, LoopEntry, Profile};
 use tenure_module::{Bodies, Body};
 use tenure_runtime::{LoadError, LoadedModule, NoCode, TierSummary, Tiers};
 use tenure_types::FuncIdx;
@@ -138,8 +138,13 @@ impl ModuleTiers {
         compile: impl FnOnce(CompileUnit<'_>, Body<'_>) -> Result<CompiledFunc, CompileError>,
     ) -> Result<Made, Failed> {
         let started = Instant::now();
-        let unit =
-            CompileUnit { module: module.module(), layout: module.layout(), tunables: module.tunables() };
+        let executed = Executed { tiers: self, module };
+        let unit = CompileUnit {
+            module: module.module(),
+            layout: module.layout(),
+            tunables: module.tunables(),
+            profile: Some(&executed),
+        };
         let body = self.body(module, func)?;
         let wasm_bytes = body.len();
         let mut code = match compile(unit, body) {
@@ -152,14 +157,15 @@ impl ModuleTiers {
             }
         };
         if !self.address_map {
-            code.meta.offsets = Vec::new();
+            code.meta.forget_offsets();
         }
         let (tier, code_bytes, homes) = (code.tier, code.code.len(), code.homes);
+        let inlined = code.meta.inlined.len();
         let at = module.add(code).inspect_err(|error| {
             events::refused(module.module(), Some(module.id()), func, reason, error);
         })?;
         self.compilations.fetch_add(1, Ordering::Relaxed);
-        let event = Event { func, reason, tier, wasm_bytes, code_bytes, started };
+        let event = Event { func, reason, tier, wasm_bytes, code_bytes, inlined, started };
         events::made(module.module(), Some(module.id()), &event);
         Ok(Made { at, homes })
     }
@@ -370,6 +376,32 @@ impl Tiers for ModuleTiers {
         summary.handed_over = lock(&self.handed_over).clone();
         summary.handed_over.sort_by_key(|&(func, _)| func.0);
         summary
+    }
+}
+
+/// What the functions of a module executed so far.
+struct Executed<'t> {
+    tiers: &'t ModuleTiers,
+    module: &'t LoadedModule,
+}
+
+impl Profile for Executed<'_> {
+    fn executed(&self, func: FuncIdx) -> u64 {
+        let Some(tier) = self.tiers.tier_of(self.module, func) else { return 0 };
+        let budget = i64::from(self.tiers.plan.budget_of(self.module, func));
+        let spent = u64::from(tier.heat.load(Ordering::Relaxed)).saturating_mul(budget as u64);
+        let since = match tier.stage.load(Ordering::Acquire) {
+            stage::NONE | stage::MAKING => return 0,
+            stage::BASELINE | stage::WAITING => {
+                let left = self.module.budget(func).map_or(budget, i64::from);
+                u64::try_from(budget - left).unwrap_or(0)
+            }
+            _ => 0,
+        };
+        // Once at least: it was called.
+        let bytes =
+            self.module.module().body_index(func).map_or(0, |at| self.module.module().bodies[at].len());
+        spent.saturating_add(since).max(bytes as u64)
     }
 }
 

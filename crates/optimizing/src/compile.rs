@@ -1,12 +1,13 @@
 //! The driver: one decode feeds validator and translator, then Cranelift makes code of what came out.
 
 use crate::checks::CalmLoops;
+use crate::inline::Inlining;
 use crate::isa::{self, Cpu, Settings, Targets, UnsupportedMachine};
 use crate::metadata;
 use crate::offsets::{self, Offsets};
 use crate::schedule::Scheduler;
-use crate::translate::{Buffers, Form, StackUse, Translator};
-use crate::tuning::Size;
+use crate::translate::{Buffers, Finished, Form, StackUse, Translator};
+use crate::tuning::{Growth, Size};
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
@@ -36,13 +37,16 @@ struct Worker {
     scheduler: Scheduler,
     offsets: Offsets,
     buffers: Buffers,
+    /// Whether the present function has calls in place.
+    has_inlined: bool,
 }
 
-/// Where a function is entered, and how large it may be.
+/// Where a function is entered, how large it may be, and how much of that may be callees in place.
 #[derive(Clone, Copy)]
 struct Extent {
     entry: Option<LoopEntry>,
     most: Size,
+    growth: Option<Growth>,
 }
 
 impl Worker {
@@ -55,6 +59,7 @@ impl Worker {
             scheduler: Scheduler::default(),
             offsets: Offsets::default(),
             buffers: Buffers::default(),
+            has_inlined: false,
         }
     }
 }
@@ -96,10 +101,19 @@ impl OptimizingCompiler {
         most: Size,
     ) -> Result<CompiledFunc, CompileError> {
         let targets = if unit.tunables.canonical_nans { &self.canonical_nans } else { &self.plain };
+        let growth = Growth::new(unit.tunables.inlining, unit.profile.is_some());
+        let extent = Extent { entry, most, growth };
         let idle = self.idle().pop();
         let mut worker = idle.unwrap_or_else(|| Box::new(Worker::new()));
-        // After an error the buffers are in no known state: they go.
-        let func = worker.compile(unit, self.cpu, targets, body, Extent { entry, most })?;
+        let func = match worker.compile(unit, self.cpu, targets, body.again(), extent) {
+            // The callees may be what there is too much of, or be what this tier does not do.
+            Err(CompileError::TooLarge { .. } | CompileError::Unsupported { .. }) if worker.has_inlined => {
+                // After an error the buffers are in no known state: they go.
+                worker = Box::new(Worker::new());
+                worker.compile(unit, self.cpu, targets, body, Extent { growth: None, ..extent })?
+            }
+            done => done?,
+        };
         self.idle().push(worker);
         Ok(func)
     }
@@ -166,11 +180,13 @@ impl Worker {
         cpu: Cpu,
         targets: &Targets,
         body: Body<'_>,
-        Extent { entry, most }: Extent,
+        Extent { entry, most, growth }: Extent,
         stack: StackUse,
     ) -> Result<Option<CompiledFunc>, CompileError> {
         let func = body.func;
         let calm_loops = CalmLoops::find(unit, &body);
+        self.has_inlined = false;
+        let inlining = growth.and_then(|growth| Inlining::new(&body, unit.module.bytes.len(), growth));
         let fuel = unit.tunables.fuel.as_ref().map(|costs| FuelPlan::read(costs, &body));
         let (mut validator, code) = body.into_validator(std::mem::take(&mut self.validator));
         let bytes = code.as_bytes().len();
@@ -185,16 +201,19 @@ impl Worker {
             std::mem::take(&mut self.buffers),
         );
         translator.calm_loops = calm_loops;
+        translator.inlining = inlining;
         let operators = std::mem::take(&mut self.operators);
-        self.operators =
-            translate(&mut translator, &mut validator, code.get_binary_reader(), operators, fuel, most)?;
+        let translated =
+            translate(&mut translator, &mut validator, code.get_binary_reader(), operators, fuel, most);
+        self.has_inlined = translator.inlined_calls() > 0;
+        self.operators = translated?;
         self.validator = validator.into_allocations();
         if !translator.was_entered() {
             return Err(CompileError::Bug(format!("control cannot come to the loop of {entry:?}")));
         }
         let calls = translator.calls;
         let is_hard = translator.size().excess(&Size::GOOD.for_body(bytes)).is_some();
-        let (buffers, vmctx) = translator.finish(&*targets.good);
+        let Finished { buffers, vmctx_slot, locations } = translator.finish(&*targets.good);
         self.buffers = buffers;
         let optimized = targets.optimized.as_ref().filter(|_| !is_hard);
         if optimized.is_some() {
@@ -228,7 +247,7 @@ impl Worker {
         if !unit.tunables.signals {
             check_frame(frame)?;
         }
-        let meta = metadata::meta(compiled, unit.tunables.signals, vmctx);
+        let meta = metadata::meta(compiled, unit.tunables.signals, vmctx_slot, locations);
         let (mut code, relocs) = metadata::bytes(func, compiled, &self.context.func.params)?;
         isa::cheapen_traps(&mut code, meta.traps.iter().map(|site| site.code as usize));
         Ok(Some(CompiledFunc {

@@ -56,14 +56,33 @@ impl Translator<'_> {
         self.pay(entry);
     }
 
+    /// Goes over to the plan of an inlined callee: pays for its first segment. The plan that waits, if fuel is counted.
+    pub(crate) fn begin_fuel_plan(&mut self, mut plan: FuelPlan) -> Option<FuelPlan> {
+        let entry = plan.entry();
+        let outer = std::mem::replace(&mut self.fuel.as_mut()?.plan, plan);
+        self.pay(entry);
+        Some(outer)
+    }
+
+    /// Goes back to the plan that waited.
+    pub(crate) fn end_fuel_plan(&mut self, outer: FuelPlan) {
+        if let Some(fuel) = &mut self.fuel {
+            fuel.plan = outer;
+        }
+    }
+
     /// Translates one operator and counts, if fuel is counted.
     pub(crate) fn counted_operator(&mut self, op: &Operator<'_>, offset: u64) -> Result<(), CompileError> {
         if self.fuel.is_none() {
             return self.operator(op, offset);
         }
         let place = self.reachable.then(|| self.place());
+        let inlined = self.inlined_calls();
         self.operator(op, offset)?;
+        // An inlined callee has counted by itself, in the same variable.
+        let is_inlined = self.inlined_calls() > inlined;
         if let Some(place) = place
+            && !is_inlined
             && !matches!(op, Operator::Loop { .. })
         {
             self.write_fuel_at(&place);
@@ -72,6 +91,7 @@ impl Translator<'_> {
             return Ok(());
         }
         match op {
+            Operator::Call { .. } if is_inlined => {}
             Operator::Call { .. }
             | Operator::CallIndirect { .. }
             | Operator::CallRef { .. }

@@ -12,6 +12,7 @@
 //! abi        signatures of guest functions and builtins in Cranelift's words
 //! metadata   Cranelift's tables to ours: traps, wasm offsets, call sites, frame, relocations
 //! translate  the state of one translation: value stack, labels, locals
+//! inline     calls of own functions, translated in place
 //! entry      the way in at a loop, for code that takes over from the baseline tier
 //! records    loads from the context and the records behind it
 //! traps      how code raises a trap: by a fault, or by calling the runtime
@@ -31,6 +32,7 @@ mod checks;
 mod compile;
 mod entry;
 mod fuel;
+mod inline;
 mod isa;
 mod metadata;
 mod offsets;

@@ -1,5 +1,6 @@
 //! Cranelift's tables about a function, in our format.
 
+use crate::inline::Locations;
 use crate::traps::trap_of;
 use cranelift_codegen::binemit;
 use cranelift_codegen::ir::function::FunctionParameters;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use tenure_abi::frame::FrameShape;
 use tenure_abi::handlers::Handler;
 use tenure_abi::stack_map::StackMap;
-use tenure_code::{CallSite, Cell, CompileError, FuncMeta, Reloc, TrapSite, WasmOffset};
+use tenure_code::{CallSite, Cell, CompileError, FuncMeta, InlinedCode, Reloc, TrapSite, WasmOffset};
 use tenure_types::{FuncIdx, TagIdx};
 
 /// The bytes of function `func`, and where they need the distance to a code slot.
@@ -52,14 +53,22 @@ fn left(reloc: &FinalizedMachReloc) -> CompileError {
     CompileError::Bug(format!("cranelift left the relocation {reloc:?}"))
 }
 
-/// What is known of the code's instructions. Without `signals` no instruction traps.
-pub(crate) fn meta(code: &CompiledCode, signals: bool, vmctx: Option<StackSlot>) -> FuncMeta {
+/// What is known of the code's instructions, whose operators are at `locations`. Without `signals` no instruction traps.
+pub(crate) fn meta(
+    code: &CompiledCode,
+    signals: bool,
+    vmctx: Option<StackSlot>,
+    locations: Locations,
+) -> FuncMeta {
+    let (offsets, inlined_code) = places(code, &locations);
     FuncMeta {
         handovers: Vec::new(),
         frame: FrameShape { vmctx: vmctx.and_then(|slot| frame_offset(code, slot)) },
         traps: if signals { traps(code) } else { Vec::new() },
-        offsets: offsets(code),
+        offsets,
         call_sites: call_sites(code),
+        inlined: locations.calls,
+        inlined_code,
     }
 }
 
@@ -79,24 +88,29 @@ fn traps(code: &CompiledCode) -> Vec<TrapSite> {
     traps
 }
 
-fn offsets(code: &CompiledCode) -> Vec<WasmOffset> {
-    let none = u32::MAX;
-    let mut rows: Vec<WasmOffset> = Vec::new();
+/// Which operator each stretch of code comes from, and which inlined call.
+fn places(code: &CompiledCode, locations: &Locations) -> (Vec<WasmOffset>, Vec<InlinedCode>) {
+    let none = (InlinedCode::NONE, u32::MAX);
+    let mut offsets: Vec<WasmOffset> = Vec::new();
+    let mut calls: Vec<InlinedCode> = Vec::new();
     let mut end = 0;
-    let mut push = |code, wasm| {
-        if rows.last().map_or(none, |last| last.wasm) != wasm {
-            rows.push(WasmOffset { code, wasm });
+    let mut push = |code, (call, wasm)| {
+        if offsets.last().map_or(none.1, |last| last.wasm) != wasm {
+            offsets.push(WasmOffset { code, wasm });
+        }
+        if calls.last().map_or(none.0, |last| last.call) != call {
+            calls.push(InlinedCode { code, call });
         }
     };
     for stretch in code.buffer.get_srclocs_sorted() {
         if stretch.start > end {
             push(end, none);
         }
-        push(stretch.start, stretch.loc.bits());
+        push(stretch.start, locations.place_of(stretch.loc.bits()));
         end = stretch.end;
     }
     push(end, none);
-    rows
+    (offsets, calls)
 }
 
 fn call_sites(code: &CompiledCode) -> Vec<CallSite> {

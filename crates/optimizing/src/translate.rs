@@ -12,6 +12,7 @@ use crate::abi::{PTR, VECTOR, builtin_signature, clif_type, leaf_signature, sign
 use crate::checks::{Calm, CalmLoops, Extents, Scope};
 use crate::entry::Entering;
 use crate::fuel::Fuel;
+use crate::inline::{Inlining, Locations, Start};
 use crate::isa::Cpu;
 use crate::records::Region;
 use crate::tuning::Size;
@@ -41,6 +42,15 @@ pub(crate) struct Buffers {
     locals: Vec<Variable>,
     args: Vec<BlockArg>,
     values: Vec<Value>,
+}
+
+/// What is left of a translation.
+pub(crate) struct Finished {
+    pub buffers: Buffers,
+    /// Where the frame keeps `vmctx`, when it does.
+    pub vmctx_slot: Option<StackSlot>,
+    /// Which operators the locations of instructions stand for.
+    pub locations: Locations,
 }
 
 /// A label, and the construct that it belongs to.
@@ -99,13 +109,21 @@ pub(crate) struct Translator<'a> {
     pub builder: FunctionBuilder<'a>,
     /// Which function it is.
     idx: FuncIdx,
-    /// The function's type.
+    /// The type of the function whose operators are being translated.
     pub ty: &'a FuncType,
     /// Where the function's own results go, when they go through memory.
     pub results_pointer: Option<Value>,
     pub vmctx: Value,
     /// Where the frame keeps `vmctx`, when it does.
     pub vmctx_slot: Option<StackSlot>,
+    /// Whether the code is where calls of the function go.
+    is_start: bool,
+    /// What is inlined, if anything may be.
+    pub inlining: Option<Inlining>,
+    /// Where the body begins whose operators are being translated.
+    pub start: Start,
+    /// How many locals the functions have that wait for an inlined callee.
+    pub locals_around: usize,
     /// The loop to enter at, if there is one.
     pub entry: Option<Entering>,
     /// How many loops have begun.
@@ -123,6 +141,7 @@ pub(crate) struct Translator<'a> {
     entry_check: Option<(Inst, Inst)>,
     /// How many looks at the stack limit there are.
     looks: i32,
+    /// Those of the function whose operators are being translated.
     pub frames: Vec<Frame>,
     /// Whether control can come to the next operator.
     pub reachable: bool,
@@ -197,6 +216,10 @@ impl<'a> Translator<'a> {
             results_pointer,
             vmctx,
             vmctx_slot: None,
+            is_start: entry_at.is_none(),
+            inlining: None,
+            start: Start::default(),
+            locals_around: 0,
             entry: entering,
             loops: 0,
             calls: false,
@@ -255,7 +278,7 @@ impl<'a> Translator<'a> {
         let merged = dfg.num_values().saturating_sub(instructions);
         Size {
             blocks: dfg.num_blocks(),
-            waiting: self.locals.len() + self.highest,
+            waiting: self.locals.len() + self.locals_around + self.highest,
             instructions,
             merged,
             memory: Size::memory_of(instructions, merged),
@@ -263,8 +286,8 @@ impl<'a> Translator<'a> {
     }
 
     /// The buffers, for the next function, and what the driver needs to know.
-    pub(crate) fn finish(self, isa: &dyn cranelift_codegen::isa::TargetIsa) -> (Buffers, Option<StackSlot>) {
-        let Self { builder, stack, frames, locals, args, values, vmctx_slot, .. } = self;
+    pub(crate) fn finish(self, isa: &dyn cranelift_codegen::isa::TargetIsa) -> Finished {
+        let Self { builder, stack, frames, locals, args, values, vmctx_slot, inlining, .. } = self;
         if let Some((look, branch)) = self.entry_check.filter(|_| !self.calls) {
             let branch = &mut builder.func.dfg.insts[branch];
             if let InstructionData::Brif { blocks: [_, next], .. } = *branch {
@@ -275,7 +298,8 @@ impl<'a> Translator<'a> {
                 InstructionData::UnaryImm { opcode: Opcode::Iconst, imm: Imm64::new(0) };
         }
         builder.finalize(isa.frontend_config());
-        (Buffers { stack, frames, locals, args, values }, vmctx_slot)
+        let locations = inlining.map(Inlining::into_locations).unwrap_or_default();
+        Finished { buffers: Buffers { stack, frames, locals, args, values }, vmctx_slot, locations }
     }
 
     fn prologue(&mut self, stack: StackUse) {
@@ -557,7 +581,7 @@ impl<'a> Translator<'a> {
         let name = UserExternalName::new(0, func.0);
         let name = ExternalName::user(self.builder.func.params.ensure_user_func_name(name));
         // What enters at a loop is not where the function starts.
-        let colocated = func == self.idx && self.entry.is_none();
+        let colocated = func == self.idx && self.is_start;
         let data = ExtFuncData { name, signature, colocated, patchable: false };
         let new = self.builder.import_function(data);
         self.funcs.insert(func, new);

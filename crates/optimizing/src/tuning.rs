@@ -1,5 +1,7 @@
 //! Numbers that trade speed of code, size of code and time to compile. They cannot change results.
 
+use tenure_code::Inlining;
+
 /// How much a function may be made of. What decides is Cranelift's work, which grows with the square of some of these.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
@@ -58,6 +60,80 @@ impl Size {
         row.map(|(_, most, what)| (what, most as u64))
     }
 }
+
+/// How much may be translated in place of calls, in bytes of bodies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Growth {
+    /// Largest body that is though nobody called it yet: its code is hardly more than the call's.
+    pub tiny: usize,
+    /// Largest body that is where nothing is known, or when it was called.
+    pub small: usize,
+    /// Largest body that is when it is called often.
+    pub hot: usize,
+    /// Most bytes for one call of a function in itself, with the calls of that function again that are in it.
+    pub recursion: usize,
+    /// Most levels of those.
+    pub levels: usize,
+    /// Bytes for one function, beside those in proportion to it.
+    pub least: usize,
+    /// Per cent of the function's own bytes.
+    pub per_cent: usize,
+}
+
+impl Growth {
+    /// Where nothing is known of calls, and all functions are compiled. The recursive Fibonacci function takes two thirds
+    /// of its time with one level in place, half with two or three, and not less with more. What a compiler of the
+    /// guest's has left as calls pays next to nothing: sqlite is as fast with bodies of 24 bytes as with none, and larger
+    /// ones only take time to compile.
+    const AHEAD: Self =
+        Self { tiny: 12, small: 24, hot: 24, recursion: 256, levels: 3, least: 300, per_cent: 15 };
+
+    /// Where only what is hot is compiled, while the guest runs, and calls were counted.
+    const HOT: Self = Self { small: 12, ..Self::AHEAD };
+
+    /// As much as can be, for tests.
+    const ALWAYS: Self = Self {
+        tiny: 1_500,
+        small: 1_500,
+        hot: 1_500,
+        recursion: 1_000,
+        levels: 2,
+        least: 2_000,
+        per_cent: 100,
+    };
+
+    /// That of `inlining`, if there is to be any, for code that runs already or not.
+    pub(crate) fn new(inlining: Inlining, is_running: bool) -> Option<Self> {
+        match inlining {
+            Inlining::Never => None,
+            Inlining::WhereItPays => Some(if is_running { Self::HOT } else { Self::AHEAD }),
+            Inlining::Always => Some(Self::ALWAYS),
+        }
+    }
+
+    /// Bytes that may be translated in place in a body of `bytes` bytes.
+    pub(crate) fn budget(self, bytes: usize) -> usize {
+        self.least + bytes / 100 * self.per_cent
+    }
+
+    /// Largest body that is translated in place when it ran through `times` times.
+    pub(crate) fn at_heat(self, times: u64) -> usize {
+        match times {
+            0 => self.tiny,
+            1..OFTEN => self.small,
+            OFTEN.. => self.hot,
+        }
+    }
+}
+
+/// How often a function ran through by the time its caller is hot, if it is called often.
+const OFTEN: u64 = 200;
+
+/// Most calls in place that one may be inside of.
+pub(crate) const MOST_INLINED_LEVELS: usize = 5;
+
+/// Most locals beside parameters of what is translated in place.
+pub(crate) const MOST_INLINED_LOCALS: u32 = 64;
 
 /// Most operands that wait below constructs on the way to a loop that is entered from a running frame, counted once for
 /// each construct. Compilers leave next to none there.

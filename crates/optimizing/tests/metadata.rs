@@ -3,12 +3,13 @@
 mod support;
 
 use support::{compile_wat, disassemble};
-use tenure_code::{CompiledFunc, Compiler, Tunables};
+use tenure_code::{CompiledFunc, Compiler, Inlining, Tunables};
 use tenure_optimizing::OptimizingCompiler;
 use tenure_types::{FuncIdx, Trap};
 
+/// Without inlining, which has tests of its own.
 fn compile(text: &str) -> Vec<CompiledFunc> {
-    compile_wat(text, &Tunables::default())
+    compile_wat(text, &Tunables { inlining: Inlining::Never, ..Tunables::default() })
 }
 
 #[test]

@@ -19,6 +19,8 @@ struct RawFrame {
     module: u32,
     /// The instruction, or for a return address the last byte of the call.
     pc: usize,
+    /// How many frames of the guest further in share this one of the machine: those of inlined calls.
+    further_in: u32,
 }
 
 /// One guest frame.
@@ -78,29 +80,33 @@ impl Backtrace {
 
     fn push(&mut self, store: &Store, pc: usize, exact: bool) {
         let pc = if exact { pc } else { pc.wrapping_sub(1) };
-        // A frame that waits for other code of its function is not one of the guest's.
-        let counts = |code: CodeAt<'_>| exact || !code.meta.is_handover(code.at + 1);
-        let known = self.modules.last().and_then(|module| module.look_at(pc, counts));
-        let counts = match known {
-            Some(counts) => counts,
+        // A frame that waits for other code of its function is not one of the guest's; that of a function with inlined
+        // calls is several.
+        let count = |code: CodeAt<'_>| match !exact && code.meta.is_handover(code.at + 1) {
+            true => 0,
+            false => code.meta.frames_at(code.func, code.at).count() as u32,
+        };
+        let known = self.modules.last().and_then(|module| module.look_at(pc, count));
+        let count = match known {
+            Some(count) => count,
             None => {
                 let Some(module) = store.space().find(pc) else { return };
-                let Some(counts) = module.look_at(pc, counts) else { return };
+                let Some(count) = module.look_at(pc, count) else { return };
                 self.modules.push(module);
-                counts
+                count
             }
         };
-        if counts {
-            self.frames.push(RawFrame { module: self.modules.len() as u32 - 1, pc });
-        }
+        let module = self.modules.len() as u32 - 1;
+        self.frames.extend((0..count).map(|further_in| RawFrame { module, pc, further_in }));
     }
 
     /// The frames, innermost first.
     pub fn frames(&self) -> impl ExactSizeIterator<Item = Frame<'_>> {
         self.frames.iter().map(|frame| {
             let module = &self.modules[frame.module as usize];
-            let place = |code: CodeAt<'_>| (code.func, code.meta.wasm_offset_at(code.at));
-            let (func, wasm_offset) = module.look_at(frame.pc, place).unwrap_or((FuncIdx(0), None));
+            let place =
+                |code: CodeAt<'_>| code.meta.frames_at(code.func, code.at).nth(frame.further_in as usize);
+            let (func, wasm_offset) = module.look_at(frame.pc, place).flatten().unwrap_or((FuncIdx(0), None));
             Frame { module, func, wasm_offset }
         })
     }

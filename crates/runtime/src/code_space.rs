@@ -433,6 +433,13 @@ impl CodeSpace {
         unsafe { (*cell).store(budget, Ordering::Relaxed) };
     }
 
+    /// What is left of budget `index` of those at `at`.
+    pub(crate) fn budget_left(&self, at: usize, index: usize) -> i32 {
+        let cell = self.budget(at, index);
+        // SAFETY: as in `set_budget`.
+        unsafe { (*cell).load(Ordering::Relaxed) }
+    }
+
     /// Points the `count` slots at `at`, those of a module's functions in order, to stubs that have their code
     /// made.
     pub(crate) fn set_first_calls(&self, at: usize, count: usize) -> Result<(), LoadError> {

@@ -280,6 +280,13 @@ impl LoadedModule {
         }
     }
 
+    /// What is left of the budget of `func`, if its code comes while guests run.
+    pub fn budget(&self, func: FuncIdx) -> Option<i32> {
+        let lazy = self.lazy.as_ref()?;
+        let at = self.module.body_index(func).filter(|&at| at < self.module.defined_funcs())?;
+        Some(self.space.budget_left(lazy.budgets_at, at))
+    }
+
     /// Who makes code while guests run, if the code was not complete from the start.
     pub fn tiers(&self) -> Option<&Arc<dyn Tiers>> {
         self.lazy.as_ref().map(|lazy| &lazy.tiers)

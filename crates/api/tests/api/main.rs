@@ -8,6 +8,7 @@ mod externref;
 mod global;
 mod handles;
 mod host_funcs;
+mod inlining;
 mod instance;
 mod limits;
 mod linker;

@@ -110,7 +110,8 @@ impl Code {
         let first_taker = parsed.module.funcs.len() as u32;
         let bodies = std::mem::take(&mut parsed.bodies);
         {
-            let unit = CompileUnit { module: &parsed.module, layout: &layout, tunables: &tunables };
+            let unit =
+                CompileUnit { module: &parsed.module, layout: &layout, tunables: &tunables, profile: None };
             for (number, body) in bodies.into_iter().enumerate() {
                 let count = loops(&body);
                 let func = imported + number as u32;

@@ -40,7 +40,7 @@ pub fn compile_bytes(
     let parsed = parsed.expect("the module is right but for its bodies");
     let module = parsed.module;
     let layout = tenure_code::layout(&module).expect("the context is small");
-    let unit = CompileUnit { module: &module, layout: &layout, tunables };
+    let unit = CompileUnit { module: &module, layout: &layout, tunables, profile: None };
     let funcs = parsed.bodies.into_iter().map(|body| compiler.compile(unit, body)).collect();
     (module, funcs)
 }
@@ -104,7 +104,7 @@ pub fn instantiate_with(
     let parsed = tenure_module::parse(&bytes, features(), &types).expect("the module is right");
     let again = tenure_module::parse(&bytes, features(), &types).expect("the module is right");
     let layout = tenure_code::layout(&parsed.module).expect("the context is small");
-    let unit = CompileUnit { module: &parsed.module, layout: &layout, tunables };
+    let unit = CompileUnit { module: &parsed.module, layout: &layout, tunables, profile: None };
     let optimizing = OptimizingCompiler::new().expect("this machine is known");
     let mut refused = Vec::new();
     let mut funcs = Vec::new();

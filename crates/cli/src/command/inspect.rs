@@ -151,7 +151,13 @@ fn assembly(module: &Module, wasm: &[u8], function: &str) -> Result<String> {
         let _ = write!(text, " {name}");
     }
     let _ = writeln!(text, ": {} bytes of machine code\n\n{:>8}  {:>8}  code", found.len, "wasm", "code at");
+    let bodies: Vec<_> = module.functions().map(|function| (function.body, function.index)).collect();
+    let owner_of = |wasm: u32| {
+        let next = bodies.partition_point(|(body, _)| body.start <= wasm as usize);
+        next.checked_sub(1).map(|at| bodies[at].1)
+    };
     let mut last = None;
+    let mut owner = Some(found.index);
     for instruction in disassemble(code, found.offset as u64) {
         let at = found.offset + instruction.offset;
         let origin = origin_of(at);
@@ -160,6 +166,16 @@ fn assembly(module: &Module, wasm: &[u8], function: &str) -> Result<String> {
             _ => String::new(),
         };
         last = origin;
+        let now = origin.map_or(owner, owner_of);
+        if now != owner {
+            owner = now;
+            let whose = match owner {
+                Some(whose) if whose == found.index => "function itself".to_owned(),
+                Some(whose) => format!("function {whose}, inlined"),
+                None => "no function".to_owned(),
+            };
+            let _ = writeln!(text, "{:>8}  {whose}", "");
+        }
         let bytes = code.get(instruction.offset..instruction.offset + instruction.len).unwrap_or_default();
         let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let at = format!("{at:#x}");

@@ -11,7 +11,7 @@ pub(super) fn heading() -> String {
 pub(super) fn line(compilation: &Compilation) -> String {
     let millis = |time: std::time::Duration| format!("{:.3}", time.as_secs_f64() * 1000.0);
     let (tier, wasm, code) = match &compilation.outcome {
-        Outcome::Made { tier, wasm_bytes, code_bytes } => {
+        Outcome::Made { tier, wasm_bytes, code_bytes, .. } => {
             (tier.name(), wasm_bytes.to_string(), code_bytes.to_string())
         }
         Outcome::Refused { .. } => ("refused", String::new(), String::new()),
@@ -31,19 +31,19 @@ pub(super) fn line(compilation: &Compilation) -> String {
 /// The reason, as far as it goes.
 pub(super) fn why(compilation: &Compilation) -> String {
     let Compilation { reason, detail, .. } = compilation;
-    let mut why = match (reason.as_str(), detail.as_str()) {
+    let why = match (reason.as_str(), detail.as_str()) {
         (reason, "") => reason.to_owned(),
         // The detail says that it is a loop, and which.
         ("loop", detail) => detail.to_owned(),
         ("hot", detail) => format!("hot, {detail}"),
         (reason, detail) => format!("{reason}: {detail}"),
     };
-    if let Outcome::Refused { error } = &compilation.outcome
-        && error != detail
-    {
-        why = format!("{why}: {error}");
+    match &compilation.outcome {
+        Outcome::Refused { error } if error != detail => format!("{why}: {error}"),
+        Outcome::Made { inlined: 1, .. } => format!("{why}, 1 call inlined"),
+        Outcome::Made { inlined: inlined @ 2.., .. } => format!("{why}, {inlined} calls inlined"),
+        _ => why,
     }
-    why
 }
 
 /// Columns as wide as what usually stands in them.
@@ -77,6 +77,9 @@ mod tests {
         let mut compilation = sample(1.0, 0, "loop", Tier::Optimizing);
         compilation.detail = "loop 3".to_owned();
         assert_eq!(why(&compilation), "loop 3");
+        compilation.outcome =
+            Outcome::Made { tier: Tier::Optimizing, wasm_bytes: 100, code_bytes: 300, inlined: 2 };
+        assert_eq!(why(&compilation), "loop 3, 2 calls inlined");
         compilation.outcome = Outcome::Refused { error: "too many locals".to_owned() };
         assert_eq!(why(&compilation), "loop 3: too many locals");
         compilation.reason = "handed over".to_owned();

@@ -61,7 +61,7 @@ struct Compilation {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Outcome {
-    Made { tier: Tier, wasm_bytes: u64, code_bytes: u64 },
+    Made { tier: Tier, wasm_bytes: u64, code_bytes: u64, inlined: u64 },
     Refused { error: String },
 }
 
@@ -186,6 +186,7 @@ struct Fields {
     func: u64,
     wasm_bytes: u64,
     code_bytes: u64,
+    inlined: u64,
     micros: u64,
     name: String,
     reason: String,
@@ -202,6 +203,7 @@ impl Fields {
                 tier: if self.tier == "baseline" { Tier::Baseline } else { Tier::Optimizing },
                 wasm_bytes: self.wasm_bytes,
                 code_bytes: self.code_bytes,
+                inlined: self.inlined,
             },
         };
         Compilation {
@@ -223,6 +225,7 @@ impl Visit for Fields {
             "func" => self.func = value,
             "wasm_bytes" => self.wasm_bytes = value,
             "code_bytes" => self.code_bytes = value,
+            "inlined" => self.inlined = value,
             "micros" => self.micros = value,
             _ => {}
         }
@@ -261,7 +264,7 @@ fn sample(millis: f64, func: u32, reason: &str, tier: Tier) -> Compilation {
         name: String::new(),
         reason: reason.to_owned(),
         detail: String::new(),
-        outcome: Outcome::Made { tier, wasm_bytes: 100, code_bytes: 300 },
+        outcome: Outcome::Made { tier, wasm_bytes: 100, code_bytes: 300, inlined: 0 },
     }
 }
 
@@ -288,7 +291,7 @@ mod tests {
             (1, "two", "first call", 0)
         );
         assert!(only.done >= only.took);
-        let Outcome::Made { tier: Tier::Baseline, wasm_bytes, code_bytes } = only.outcome else {
+        let Outcome::Made { tier: Tier::Baseline, wasm_bytes, code_bytes, inlined: 0 } = only.outcome else {
             panic!("{only:?}");
         };
         assert_eq!(wasm_bytes, 3, "no locals, two operators");

@@ -1,4 +1,4 @@
-//! Calls: of own functions through their slots, of imports and references through their records, of builtins.
+//! Calls: of own functions in place or through their slots, of imports and references through their records, of builtins.
 //!
 //! Every way comes down to code, context, results pointer, arguments. A call that may leave the instance
 //! notes first who calls.
@@ -11,6 +11,7 @@ use cranelift_codegen::ir::{FuncRef, InstBuilder, MemFlagsData, SigRef, Value, c
 use tenure_abi::call_conv::{ValClass, results_in_memory};
 use tenure_abi::vm::{VmCtxHeader, VmFuncRef, VmImport};
 use tenure_abi::{Builtin, Leaf, ValRaw};
+use tenure_code::CompileError;
 use tenure_types::{FuncIdx, FuncType, HeapType, TableIdx, Trap, TypeIdx};
 
 /// Loads of what never changes that must stay behind the checks before them.
@@ -30,9 +31,12 @@ impl<'a> Translator<'a> {
         &self.unit.module.func_types[ty.at()]
     }
 
-    pub(super) fn call(&mut self, func: FuncIdx) {
-        let callee = self.callee(func);
-        self.make_call(self.unit.module.func_type(func), callee);
+    pub(super) fn call(&mut self, func: FuncIdx) -> Result<(), CompileError> {
+        if !self.inline(func)? {
+            let callee = self.callee(func);
+            self.make_call(self.unit.module.func_type(func), callee);
+        }
+        Ok(())
     }
 
     pub(super) fn return_call(&mut self, func: FuncIdx) {

@@ -197,6 +197,15 @@ impl Translator<'_> {
     }
 
     pub(super) fn return_(&mut self) {
+        if let Some(outermost) = self.frames.first()
+            && !matches!(outermost.kind, FrameKind::Func)
+        {
+            // An inlined callee returns to its caller, which is right here.
+            let (block, arity) = self.label(self.frames.len() as u32 - 1);
+            self.jump(block, arity);
+            self.reachable = false;
+            return;
+        }
         let count = self.ty.results().len();
         self.canonical_top(count);
         self.write_fuel();

@@ -31,8 +31,7 @@ impl Translator<'_> {
         }
         self.offset = offset;
         self.highest = self.highest.max(self.stack.len());
-        // `u32::MAX` stands for none, here as in our tables; modules are shorter.
-        let location = u32::try_from(offset).unwrap_or(u32::MAX);
+        let location = self.start.location_of(offset);
         self.builder.set_srcloc(cranelift_codegen::ir::SourceLoc::new(location));
         match *op {
             Operator::Nop => {}
@@ -52,7 +51,7 @@ impl Translator<'_> {
             Operator::Drop => drop(self.pop()),
             Operator::Select | Operator::TypedSelect { .. } => self.select(),
 
-            Operator::Call { function_index } => self.call(FuncIdx(function_index)),
+            Operator::Call { function_index } => self.call(FuncIdx(function_index))?,
             Operator::CallIndirect { type_index, table_index } => {
                 self.call_indirect(TypeIdx(type_index), TableIdx(table_index));
             }

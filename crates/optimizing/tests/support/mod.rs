@@ -19,7 +19,7 @@ pub fn compile_bytes(bytes: &[u8], tunables: &Tunables) -> (Module, Vec<Result<C
     let parsed = parse(&bytes, features, &registry).expect("the module is right but for its bodies");
     let module = parsed.module;
     let layout = tenure_code::layout(&module).expect("the context is small");
-    let unit = CompileUnit { module: &module, layout: &layout, tunables };
+    let unit = CompileUnit { module: &module, layout: &layout, tunables, profile: None };
     let funcs = parsed.bodies.into_iter().map(|body| compiler.compile(unit, body)).collect();
     (module, funcs)
 }
@@ -38,7 +38,10 @@ pub fn compile_bytes_well_with(settings: Settings, bytes: &[u8]) -> Result<Compi
     let body = parsed.bodies.pop().expect("there is a function");
     let layout = tenure_code::layout(&parsed.module).expect("the context is small");
     let tunables = Tunables::default();
-    compiler.compile_well(CompileUnit { module: &parsed.module, layout: &layout, tunables: &tunables }, body)
+    compiler.compile_well(
+        CompileUnit { module: &parsed.module, layout: &layout, tunables: &tunables, profile: None },
+        body,
+    )
 }
 
 /// Compiles the code that takes over at loop `number` of the last function of a module in text, from frames with
@@ -51,7 +54,7 @@ pub fn compile_entry(text: &str, number: u32, homes: Homes) -> Result<CompiledFu
     let body = parsed.bodies.pop().expect("there is a function");
     let layout = tenure_code::layout(&parsed.module).expect("the context is small");
     let tunables = Tunables::default();
-    let unit = CompileUnit { module: &parsed.module, layout: &layout, tunables: &tunables };
+    let unit = CompileUnit { module: &parsed.module, layout: &layout, tunables: &tunables, profile: None };
     compiler.compile_loop_entry(unit, body, LoopEntry { number, homes })
 }
 
