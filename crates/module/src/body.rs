@@ -133,6 +133,18 @@ impl BodyChecker {
     }
 }
 
+/// Checks the operator at `offset` of the module. Compiled here once, instead of in each crate that drives a validator.
+///
+/// # Errors
+/// When it may not stand there.
+pub fn check_operator(
+    validator: &mut FuncValidator<ValidatorResources>,
+    offset: u64,
+    operator: &Operator<'_>,
+) -> Result<(), ValidateError> {
+    Ok(validator.op(offset, operator)?)
+}
+
 /// Most targets of a `br_table` besides the default: more is refused by other engines too, and costs much to
 /// compile.
 pub const MAX_BR_TABLE_TARGETS: u32 = 65_520;

@@ -23,7 +23,7 @@ mod parse;
 mod quick;
 mod types;
 
-pub use body::{Bodies, Body, BodyAllocations, BodyChecker, MAX_BR_TABLE_TARGETS};
+pub use body::{Bodies, Body, BodyAllocations, BodyChecker, MAX_BR_TABLE_TARGETS, check_operator};
 pub use const_expr::{ConstExpr, ConstOp};
 pub use error::{ParseError, ValidateError};
 pub use features::wasm_features;

@@ -13,7 +13,7 @@ use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use std::sync::{Mutex, PoisonError};
 use tenure_code::{CompileError, CompileUnit, CompiledFunc, Compiler, LoopEntry, Tier};
-use tenure_module::{Body, BodyAllocations, FuelPlan, ValidateError};
+use tenure_module::{Body, BodyAllocations, FuelPlan, ValidateError, check_operator};
 use wasmparser::{
     BinaryReader, FuncValidator, OperatorsReader, OperatorsReaderAllocations, ValidatorResources,
 };
@@ -287,7 +287,7 @@ fn translate(
     let mut reader = OperatorsReader::new_with_allocs(reader, operators);
     while !reader.eof() {
         let (op, offset) = reader.read_with_offset().map_err(invalid)?;
-        validator.op(offset, &op).map_err(invalid)?;
+        check_operator(validator, offset, &op)?;
         translator.counted_operator(&op, offset)?;
         // After each: what paths meet with can make one operator a hundred thousand values.
         if let Some((what, limit)) = translator.size().excess(&most) {
