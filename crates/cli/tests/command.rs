@@ -207,9 +207,12 @@ fn the_tier_log_tells_what_is_compiled_when() {
         ["baseline 27 guest 1 sum::loop first call", "baseline 7 guest 0 square first call"]
     );
     let at_once = ["-O", "tier_up=at-once", "-O", "tier_up_budget=0", "-O", "tier_up_budget_per_byte=0"];
-    let moved = log(&at_once);
+    let moved = log(&[&at_once[..], &["-O", "compiler_inlining=no"]].concat());
     assert!(moved.iter().any(|line| line == "optimizing 7 guest 0 square hot, asked 1 times"), "{moved:#?}");
     assert!(moved.iter().any(|line| line == "optimizing 27 guest 1 sum::loop loop 0"), "{moved:#?}");
+    let moved = log(&at_once);
+    let inlined = "optimizing 27 guest 1 sum::loop loop 0, 1 call inlined";
+    assert!(moved.iter().any(|line| line == inlined), "{moved:#?}");
     let handed_over = Place::new();
     handed_over.write("tail.wat", tail_call());
     let ran = handed_over.run(&["run", "--tier-log", "--invoke", "tail", "tail.wat", "7"]);
@@ -223,7 +226,7 @@ fn the_tier_log_tells_what_is_compiled_when() {
     );
     assert_eq!(
         log(&["--strategy", "optimizing"]),
-        ["optimizing 7 guest 0 square ahead", "optimizing 27 guest 1 sum::loop ahead"]
+        ["optimizing 7 guest 0 square ahead", "optimizing 27 guest 1 sum::loop ahead, 1 call inlined"]
     );
 }
 
