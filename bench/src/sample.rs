@@ -126,6 +126,10 @@ impl Request {
     fn on_tenure(&self, strategy: tenure::Strategy) -> Result<Sample> {
         let mut config = tenure::Config::new();
         config.strategy(strategy).parallel_compilation(self.work != Work::Baseline);
+        if self.work == Work::Calls {
+            // Calls are to be measured, so they have to be there.
+            config.compiler_inlining(tenure::Inlining::No);
+        }
         let wasm = Path::new(PROGRAM);
         let sample = match self.work {
             Work::Program => tenure_engine::program(&config, wasm),
