@@ -3,7 +3,7 @@
 use crate::store::StoreInner;
 use crate::{
     AsContext, AsContextMut, Caller, Func, Global, Instance, Memory, Result, Store, StoreContext,
-    StoreContextMut, Table,
+    StoreContextMut, Table, Tag,
 };
 use tenure_runtime as runtime;
 
@@ -41,6 +41,19 @@ macro_rules! releases {
 }
 
 releases!(Instance, Func, Memory, Table, Global);
+
+impl sealed::Sealed for Tag {}
+
+/// None exists yet.
+impl Release for Tag {
+    fn release(self, _: &mut runtime::Store) -> Result<()> {
+        match self.0 {}
+    }
+
+    fn keep(self, _: &mut runtime::Store) -> Result<()> {
+        match self.0 {}
+    }
+}
 
 impl<T: 'static> StoreContextMut<'_, T> {
     /// Gives up the host's claim on something that it made: an instance, or a host function, memory, table or
