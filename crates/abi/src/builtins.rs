@@ -25,7 +25,7 @@ pub struct BuiltinResult {
 }
 
 macro_rules! builtins {
-    ($($(#[$doc:meta])* $variant:ident $name:ident ( $($arg:ident: $ty:ident),* ) $(-> $ret:ident)? : [$($effect:ident),*];)*) => {
+    ($($(#[$doc:meta])* $variant:ident $name:ident ( $($arg:ident: $ty:ident),* ) $(-> $ret:ident)?;)*) => {
         /// A function of the runtime that compiled code calls. The number is its place in the array of stubs.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         #[repr(u32)]
@@ -50,11 +50,6 @@ macro_rules! builtins {
                 match self { $(Self::$variant => builtins!(@ret $($ret)?),)* }
             }
 
-            /// What compiled code must assume afterwards.
-            pub fn effects(self) -> &'static [Effect] {
-                match self { $(Self::$variant => &[$(Effect::$effect),*],)* }
-            }
-
             /// Whether its stub gives every register back as it was, so that code that may call it in a loop, but
             /// hardly ever does, need not keep anything in memory for it.
             pub fn keeps_registers(self) -> bool {
@@ -77,53 +72,42 @@ macro_rules! builtins {
     (@ret) => { None };
 }
 
-/// What compiled code must assume after a builtin returned.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Effect {
-    /// A memory's base and size may have changed.
-    MovesMemory,
-    /// A table's base and length may have changed.
-    MovesTable,
-    /// The guest may have been abandoned.
-    MayTrap,
-}
-
 // Sizes, addresses and indices are zero-extended to 64 bits. A function table's `init` is the funcref,
 // a host reference table's the number.
 builtins! {
     /// Grows a memory by pages; the old size in pages, or -1.
-    MemoryGrow memory_grow(mem: I32, delta: I64) -> I64: [MovesMemory, MayTrap];
+    MemoryGrow memory_grow(mem: I32, delta: I64) -> I64;
     /// `memory.copy`.
-    MemoryCopy memory_copy(dst_mem: I32, src_mem: I32, dst: I64, src: I64, len: I64): [MayTrap];
+    MemoryCopy memory_copy(dst_mem: I32, src_mem: I32, dst: I64, src: I64, len: I64);
     /// `memory.fill`.
-    MemoryFill memory_fill(mem: I32, dst: I64, byte: I32, len: I64): [MayTrap];
+    MemoryFill memory_fill(mem: I32, dst: I64, byte: I32, len: I64);
     /// `memory.init`.
-    MemoryInit memory_init(mem: I32, data: I32, dst: I64, src: I64, len: I64): [MayTrap];
+    MemoryInit memory_init(mem: I32, data: I32, dst: I64, src: I64, len: I64);
     /// `data.drop`.
-    DataDrop data_drop(data: I32): [];
+    DataDrop data_drop(data: I32);
     /// Grows a table by elements; the old size, or -1.
-    TableGrow table_grow(table: I32, delta: I64, init: I64) -> I64: [MovesTable, MayTrap];
+    TableGrow table_grow(table: I32, delta: I64, init: I64) -> I64;
     /// `table.fill`.
-    TableFill table_fill(table: I32, dst: I64, init: I64, len: I64): [MayTrap];
+    TableFill table_fill(table: I32, dst: I64, init: I64, len: I64);
     /// `table.copy`.
-    TableCopy table_copy(dst_table: I32, src_table: I32, dst: I64, src: I64, len: I64): [MayTrap];
+    TableCopy table_copy(dst_table: I32, src_table: I32, dst: I64, src: I64, len: I64);
     /// `table.init`.
-    TableInit table_init(table: I32, elem: I32, dst: I64, src: I64, len: I64): [MayTrap];
+    TableInit table_init(table: I32, elem: I32, dst: I64, src: I64, len: I64);
     /// `elem.drop`.
-    ElemDrop elem_drop(elem: I32): [];
+    ElemDrop elem_drop(elem: I32);
     /// The epoch's deadline may have come: goes on to a new one if it has, or traps.
-    EpochReached epoch_reached(): [MovesMemory, MovesTable, MayTrap];
+    EpochReached epoch_reached();
     /// The stack limit is above the stack pointer where a function begins: the stack is used up, which is a trap, or
     /// the epoch's deadline may have come.
-    StoppedAtEntry stopped_at_entry(): [MovesMemory, MovesTable, MayTrap];
+    StoppedAtEntry stopped_at_entry();
     /// The budget of function `func` is used up, at its entry (`place` is [`ENTRY`]) or at the start of the loop
     /// of that number: the address of code that takes over (see `Compiler::compile_loop_entry`), or 0.
-    BudgetSpent budget_spent(func: I32, place: I32) -> I64: [];
+    BudgetSpent budget_spent(func: I32, place: I32) -> I64;
     /// Makes the code of the function whose place among those that the module defines is `place`, which is called
     /// for the first time: its address. Only stubs of functions without code call it.
-    FirstCall first_call(place: I32) -> I64: [];
+    FirstCall first_call(place: I32) -> I64;
     /// Raises the trap of a code: for code that does not rely on signals. Never returns.
-    RaiseTrap raise_trap(code: I32): [MayTrap];
+    RaiseTrap raise_trap(code: I32);
 }
 
 /// The place of [`Builtin::BudgetSpent`] that is no loop but the function's entry.

@@ -7,8 +7,7 @@ use crate::{AsContext, Engine, Error, Module, debug_bounds};
 use addr2line::gimli::{self, EndianSlice, LittleEndian};
 use std::fmt::{self, Write};
 use std::sync::{Arc, OnceLock};
-use tenure_module::Module as CoreModule;
-use tenure_runtime::Backtrace;
+use tenure_runtime::{Backtrace, LoadedModule};
 use tenure_types::FuncIdx;
 
 /// The guest frames that were active when an error left WebAssembly, innermost first.
@@ -140,7 +139,7 @@ impl Trace {
             let symbols = self.places.iter().map(|place| {
                 let info = match last.take() {
                     Some((module, info)) if Module::same(module, &place.module) => info,
-                    _ => DebugInfo::new(place.module.core()),
+                    _ => DebugInfo::new(place.module.loaded()),
                 };
                 let symbols = match (&info, place.offset) {
                     (Some(info), Some(offset)) => info.symbols(offset),
@@ -321,7 +320,8 @@ struct DebugInfo<'m> {
 }
 
 impl<'m> DebugInfo<'m> {
-    fn new(module: &'m CoreModule) -> Option<Self> {
+    fn new(loaded: &'m LoadedModule) -> Option<Self> {
+        let module = loaded.module();
         if module.debug_sections.is_empty() {
             return None;
         }
@@ -331,9 +331,12 @@ impl<'m> DebugInfo<'m> {
             Ok(EndianSlice::new(bytes, LittleEndian))
         };
         let mut dwarf = gimli::Dwarf::load(section).ok()?;
-        if !debug_bounds::are_kept(&mut dwarf, |id| section(id).unwrap_or_default()) {
+        // To look it through takes as long as to read it, and the answer stays the same.
+        let look = || debug_bounds::are_kept(&mut dwarf, |id| section(id).unwrap_or_default());
+        if !loaded.is_debug_kept(look) {
             return None;
         }
+        debug_bounds::keep_abbreviations(&mut dwarf);
         let context = addr2line::Context::from_dwarf(dwarf).ok()?;
         Some(Self { context, code_start: module.code_start as u64 })
     }

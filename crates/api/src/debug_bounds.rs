@@ -52,8 +52,13 @@ pub(crate) fn are_kept<'m>(dwarf: &mut Dwarf<Slice<'m>>, section: impl Fn(Sectio
     if abbreviations(&headers, section(SectionId::DebugAbbrev)).is_none() {
         return false;
     }
-    dwarf.populate_abbreviations_cache(gimli::AbbreviationsCacheStrategy::All);
+    keep_abbreviations(dwarf);
     line_programs(dwarf, &headers, section(SectionId::DebugLine)).is_some() && units(dwarf, headers).is_some()
+}
+
+/// Has `dwarf` keep its abbreviations, of which many units may share some: each is read once then.
+pub(crate) fn keep_abbreviations(dwarf: &mut Dwarf<Slice<'_>>) {
+    dwarf.populate_abbreviations_cache(gimli::AbbreviationsCacheStrategy::All);
 }
 
 /// Whether no string in `bytes` is longer than `most`, wherever one is said to begin.

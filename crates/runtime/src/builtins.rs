@@ -7,7 +7,7 @@ use crate::addr::InstAddr;
 use crate::call::{Abandon, TrapInfo};
 use crate::limits::{GrowError, LimiterError};
 use crate::room::with_limiter;
-use crate::store::{EpochHandler, Store};
+use crate::store::Store;
 use crate::tiers::NoCode;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tenure_abi::builtins::BuiltinResult;
@@ -49,20 +49,6 @@ macro_rules! entries {
             )*
         }
     };
-}
-
-/// The epoch handler while it is called: goes back to the store, also when it panics, unless another was set meanwhile.
-struct LentHandler {
-    store: *mut Store,
-    handler: Option<EpochHandler>,
-}
-
-impl Drop for LentHandler {
-    fn drop(&mut self) {
-        let Some(handler) = self.handler.take() else { return };
-        // SAFETY: the store is lent to the builtin that made this, and the handler that had it is done.
-        unsafe { (*self.store).epoch_handler.get_or_insert(handler) };
-    }
 }
 
 for_each_builtin!(entries);
@@ -372,14 +358,14 @@ mod bodies {
                 (*store).renew_stack_limit();
                 return Ok(0);
             }
-            let Some(handler) = (*store).epoch_handler.take() else {
+            let Some(mut handler) = (*store).epoch_handler.take() else {
                 return Err(Trap::Interrupt.into());
             };
-            let mut lent = LentHandler { store, handler: Some(handler) };
-            let Some(handler) = &mut lent.handler else { unreachable!("it was just put there") };
-            let outcome = handler(store);
-            drop(lent);
-            (*store).set_epoch_deadline(outcome?);
+            let outcome = catch_unwind(AssertUnwindSafe(|| handler(store)));
+            // It may have set another, which stays then.
+            (*store).epoch_handler.get_or_insert(handler);
+            let ticks = outcome.map_err(|payload| Why::Abandon(Abandon::Panic(payload)))?;
+            (*store).set_epoch_deadline(ticks?);
         }
         Ok(0)
     }

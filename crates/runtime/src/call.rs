@@ -150,9 +150,10 @@ pub unsafe fn call(
     } else {
         // SAFETY: no guest of the store runs while this writes its context; the rest is passed on.
         unsafe {
-            (*vm).lowest = outermost_limit(&*store);
-            (*store).renew_stack_limit();
-            let status = run(store, funcref, entry, values);
+            let lowest = outermost_limit(&*store);
+            (*vm).lowest = lowest;
+            (*store).limit_stack(vm, lowest);
+            let status = run(store, vm, lowest, funcref, entry, values);
             (*vm).entry_fp = 0;
             status
         }
@@ -188,13 +189,14 @@ unsafe fn call_nested(
         };
         (*store).outer = &raw const saved;
         let status = if is_stack_of(&*store, saved.entry_sp) {
-            run(store, funcref, entry, values)
+            run(store, vm, (*vm).lowest, funcref, entry, values)
         } else {
-            let lowest = std::mem::replace(&mut (*vm).lowest, outermost_limit(&*store));
-            (*store).renew_stack_limit();
-            let status = run(store, funcref, entry, values);
+            let here = outermost_limit(&*store);
+            let lowest = std::mem::replace(&mut (*vm).lowest, here);
+            (*store).limit_stack(vm, here);
+            let status = run(store, vm, here, funcref, entry, values);
             (*vm).lowest = lowest;
-            (*store).renew_stack_limit();
+            (*store).limit_stack(vm, lowest);
             status
         };
         (*store).outer = saved.outer;
@@ -210,14 +212,21 @@ unsafe fn call_nested(
 /// Enters the guest, with this thread's current store set meanwhile.
 ///
 /// # Safety
-/// As [`call`]; the stack limit is set.
+/// As [`call`]; `vm` is the store's context and `lowest` its, which limits the stack. They are given, because to read again
+/// what was written just before takes as long as the rest.
 #[inline]
-unsafe fn run(store: *mut Store, funcref: NonNull<VmFuncRef>, entry: usize, values: *mut ValRaw) -> u32 {
+unsafe fn run(
+    store: *mut Store,
+    vm: *mut VmStore,
+    lowest: usize,
+    funcref: NonNull<VmFuncRef>,
+    entry: usize,
+    values: *mut ValRaw,
+) -> u32 {
     // SAFETY: the record is alive, so its slot and context are; `entry` is the address of a stub of this
     // signature, made for this type of function.
     unsafe {
-        let vm = (*store).vm();
-        if current_sp() <= (*vm).lowest {
+        if current_sp() <= lowest {
             return STATUS_STACK;
         }
         if (*store).unready.is_some() && !(*store).make_all_ready() {
@@ -254,7 +263,7 @@ fn reason(store: &mut Store, status: u32) -> Abandon {
 fn outermost_limit(store: &Store) -> usize {
     let (stack, lowest) = this_thread();
     let sp = current_sp();
-    let wanted = sp.saturating_sub(store.stack_bytes());
+    let wanted = sp.saturating_sub(store.stack_bytes);
     // On a stack that is not the thread's own its bounds say nothing.
     if stack.contains(sp) { wanted.max(lowest) } else { wanted }
 }
@@ -266,7 +275,7 @@ fn is_stack_of(store: &Store, entry_sp: usize) -> bool {
     let sp = current_sp();
     match (stack.contains(entry_sp), stack.contains(sp)) {
         // Neither is the thread's own. Below the limit there is nothing to enter with, whichever stack it is.
-        (false, false) => sp <= entry_sp && entry_sp - sp <= store.stack_bytes().saturating_add(HOST_SHARE),
+        (false, false) => sp <= entry_sp && entry_sp - sp <= store.stack_bytes.saturating_add(HOST_SHARE),
         (there, here) => there && here,
     }
 }
@@ -274,12 +283,15 @@ fn is_stack_of(store: &Store, entry_sp: usize) -> bool {
 /// The stack of this thread, and how far down guests may go on it. Gets the thread ready for faults.
 #[inline]
 fn this_thread() -> (StackBounds, usize) {
-    let known = THREAD.with(|thread| (thread.stack.get(), thread.lowest.get()));
-    if known.1 == 0 { prepare_thread() } else { known }
+    if THREAD.with(|thread| thread.lowest.get()) == 0 {
+        prepare_thread();
+    }
+    THREAD.with(|thread| (thread.stack.get(), thread.lowest.get()))
 }
 
 #[cold]
-fn prepare_thread() -> (StackBounds, usize) {
+#[inline(never)]
+fn prepare_thread() {
     // Where the system refuses a signal stack, a fault ends the process as it would without us.
     let _ = tenure_sys::signals::ensure_alt_stack();
     let stack = thread_stack();
@@ -289,7 +301,6 @@ fn prepare_thread() -> (StackBounds, usize) {
         thread.stack.set(stack);
         thread.lowest.set(lowest);
     });
-    (stack, lowest)
 }
 
 /// Abandons the guest that has called a host function: goes on in the host that called the guest, which finds

@@ -72,6 +72,13 @@ limits! {
     fuel = u64::MAX;
 }
 
+impl Limits {
+    /// Bytes of stack that guests may use where `most` are there for them.
+    pub(crate) fn stack_within(&self, most: usize) -> usize {
+        usize::try_from(self.stack_bytes).unwrap_or(usize::MAX).min(most)
+    }
+}
+
 /// A store would hold more than it may.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LimitError {

@@ -46,6 +46,8 @@ pub struct LoadedModule {
     template: OnceLock<Template>,
     /// The same module for memories that reserve little, once it was needed.
     small: OnceLock<Arc<LoadedModule>>,
+    /// Whether its debug information is one that may be read, once somebody wanted to.
+    debug_is_kept: OnceLock<bool>,
     space: Arc<CodeSpace>,
     code_at: usize,
     slots_at: usize,
@@ -183,6 +185,7 @@ impl LoadedModule {
             images,
             template: OnceLock::new(),
             small: OnceLock::new(),
+            debug_is_kept: OnceLock::new(),
             space,
             code_at,
             slots_at,
@@ -320,6 +323,11 @@ impl LoadedModule {
         small.id.store(self.id(), Ordering::Relaxed);
         // Whoever was first has made it.
         Ok(self.small.get_or_init(|| small))
+    }
+
+    /// Whether its debug information may be read, by what `look` finds: asked once.
+    pub fn is_debug_kept(&self, look: impl FnOnce() -> bool) -> bool {
+        *self.debug_is_kept.get_or_init(look)
     }
 
     /// What is known of the module.

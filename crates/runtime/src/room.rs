@@ -86,13 +86,7 @@ impl Store {
     /// Sets what it may hold. What it holds already stays, also when that is more.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
-    }
-
-    /// Bytes of stack that guests may use in one call from the host.
-    #[inline]
-    pub(crate) fn stack_bytes(&self) -> usize {
-        let limit = usize::try_from(self.limits.stack_bytes).unwrap_or(usize::MAX);
-        self.max_wasm_stack.min(limit)
+        self.stack_bytes = self.limits.stack_within(self.config().max_wasm_stack);
     }
 
     /// Sets where guests' growth finds the limiter; without one all is allowed that [`Limits`] allow.

@@ -53,8 +53,9 @@ pub struct Store {
     id: StoreId,
     vm: NonNull<VmStore>,
     config: Arc<StoreConfig>,
-    /// As the configuration says: at hand, since each call asks.
-    pub(crate) max_wasm_stack: usize,
+    /// Bytes of stack that guests may use in one call from the host, by the configuration and the limits: at hand, since
+    /// each call asks.
+    pub(crate) stack_bytes: usize,
     pub(crate) instances: Arena<ModuleInst>,
     pub(crate) funcs: Arena<FuncInst>,
     pub(crate) tables: Arena<TableInst>,
@@ -129,11 +130,12 @@ impl Store {
             (*vm).code_end = code_end;
             (*vm).fault = VmFault::default();
         }
+        let limits = Limits::default();
         Self {
             id: StoreId::next(),
             vm,
             place,
-            max_wasm_stack: config.max_wasm_stack,
+            stack_bytes: limits.stack_within(config.max_wasm_stack),
             config,
             instances: Arena::default(),
             funcs: Arena::default(),
@@ -143,7 +145,7 @@ impl Store {
             globals: Arena::default(),
             externs: Externs::default(),
             roots: Roots::default(),
-            limits: Limits::default(),
+            limits,
             limiter_source: None,
             held: Weight::default(),
             linked: HashMap::default(),
@@ -247,10 +249,19 @@ impl Store {
     }
 
     /// Makes the stack limit what it is by the stack and the deadline, which may just have changed.
-    #[inline]
     pub(crate) fn renew_stack_limit(&self) {
-        // SAFETY: the store's own context, of which others use only the limit.
-        let (limit, lowest) = unsafe { (&(*self.vm()).stack_limit, (*self.vm()).lowest) };
+        // SAFETY: the store's own context.
+        unsafe { self.limit_stack(self.vm(), (*self.vm()).lowest) };
+    }
+
+    /// As [`Store::renew_stack_limit`], with what the caller knows.
+    ///
+    /// # Safety
+    /// `vm` is the store's context.
+    #[inline]
+    pub(crate) unsafe fn limit_stack(&self, vm: *mut VmStore, lowest: usize) {
+        // SAFETY: the caller vouches for `vm`, of which others use only the limit.
+        let limit = unsafe { &(*vm).stack_limit };
         if self.place.is_none() {
             return limit.store(lowest, Ordering::Relaxed);
         }
