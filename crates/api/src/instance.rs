@@ -211,7 +211,7 @@ fn take_in(
     match made {
         Ok(addr) => {
             let instance = store.handle(addr);
-            store.instance_mut(instance)?.set_note(Box::new(module.clone()));
+            store.instance_mut(instance)?.set_note(module.kept());
             Ok(instance)
         }
         Err(error) => {

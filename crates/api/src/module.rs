@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::Read;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use tenure_engine::OnProgress;
 use tenure_module::Module as CoreModule;
 use tenure_runtime::LoadedModule;
@@ -41,8 +41,15 @@ use tenure_types::{ExternIdx, FuncIdx};
 /// ```
 #[derive(Clone)]
 pub struct Module {
+    shared: Arc<Shared>,
+}
+
+/// What the clones of a module share.
+struct Shared {
     engine: Engine,
     loaded: Arc<LoadedModule>,
+    /// What its instances keep: the same module, but not these parts, which would keep themselves then.
+    kept: OnceLock<Arc<Module>>,
 }
 
 /// Making modules.
@@ -132,7 +139,8 @@ impl Module {
 
     /// The module whose code `loaded` is, which belongs to `engine`.
     pub(crate) fn from_loaded(engine: &Engine, loaded: Arc<LoadedModule>) -> Self {
-        Self { engine: engine.clone(), loaded }
+        let shared = Shared { engine: engine.clone(), loaded, kept: OnceLock::new() };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Checks the binary format without compiling it.
@@ -163,7 +171,7 @@ impl Module {
     /// # Errors
     /// None today.
     pub fn serialize(&self) -> Result<Vec<u8>> {
-        Ok(self.engine.inner().serialize(&self.loaded)?)
+        Ok(self.shared.engine.inner().serialize(&self.shared.loaded)?)
     }
 
     /// Loads what [`Module::serialize`] or [`Engine::precompile_module`] made.
@@ -214,22 +222,22 @@ impl Module {
 
     /// The imports, in the order of the module.
     pub fn imports<'module>(&'module self) -> impl ExactSizeIterator<Item = ImportType<'module>> + 'module {
-        self.core().imports.iter().map(|import| ImportType::new(&self.engine, import))
+        self.core().imports.iter().map(|import| ImportType::new(&self.shared.engine, import))
     }
 
     /// The exports, in the order of the module.
     pub fn exports<'module>(&'module self) -> impl ExactSizeIterator<Item = ExportType<'module>> + 'module {
-        self.core().exports.iter().map(|export| ExportType::new(&self.engine, self.core(), export))
+        self.core().exports.iter().map(|export| ExportType::new(&self.shared.engine, self.core(), export))
     }
 
     /// The type of the export `name`.
     pub fn get_export(&self, name: &str) -> Option<ExternType> {
-        Some(ExternType::of_item(&self.engine, self.core(), self.export_item(name)?))
+        Some(ExternType::of_item(&self.shared.engine, self.core(), self.export_item(name)?))
     }
 
     /// The export `name`, to be looked up in instances of this module without its name.
     pub fn get_export_index(&self, name: &str) -> Option<ModuleExport> {
-        Some(ModuleExport { module: self.loaded.id(), item: self.export_item(name)? })
+        Some(ModuleExport { module: self.shared.loaded.id(), item: self.export_item(name)? })
     }
 
     /// What the export `name` names.
@@ -240,12 +248,12 @@ impl Module {
 
     /// The engine that it belongs to.
     pub fn engine(&self) -> &Engine {
-        &self.engine
+        &self.shared.engine
     }
 
     /// Whether `a` and `b` are the same module: clones, not merely made of the same bytes.
     pub fn same(a: &Self, b: &Self) -> bool {
-        a.loaded.id() == b.loaded.id()
+        a.shared.loaded.id() == b.shared.loaded.id()
     }
 
     /// The name of function `func`: from the name section, or else the first export's that names it.
@@ -259,12 +267,18 @@ impl Module {
 
     /// What is known of the module.
     pub(crate) fn core(&self) -> &CoreModule {
-        self.loaded.module()
+        self.shared.loaded.module()
+    }
+
+    /// The same module, for an instance to keep: shared by all of them.
+    pub(crate) fn kept(&self) -> Arc<Self> {
+        let Shared { engine, loaded, kept } = &*self.shared;
+        kept.get_or_init(|| Arc::new(Self::from_loaded(engine, loaded.clone()))).clone()
     }
 
     /// The module with its code.
     pub(crate) fn loaded(&self) -> &Arc<LoadedModule> {
-        &self.loaded
+        &self.shared.loaded
     }
 }
 
@@ -273,12 +287,12 @@ impl Module {
     /// The code, as compiled: where it refers to other places, those are not filled in. Empty under
     /// [`Strategy::Tiered`](crate::Strategy::Tiered), where code comes as functions are called.
     pub fn text(&self) -> &[u8] {
-        &self.loaded.image().text
+        &self.shared.loaded.image().text
     }
 
     /// The functions that the module defines, and where their code lies in [`Module::text`].
     pub fn functions(&self) -> impl ExactSizeIterator<Item = ModuleFunction> + '_ {
-        let (module, image) = (self.core(), self.loaded.image());
+        let (module, image) = (self.core(), self.shared.loaded.image());
         (0..module.defined_funcs()).map(move |at| {
             let (index, code) = (module.defined_func(at), image.funcs.get(at));
             ModuleFunction {
@@ -295,8 +309,8 @@ impl Module {
     /// in the module; `None` for code that comes from no operator. `None` altogether when the engine keeps no
     /// map.
     pub fn address_map(&self) -> Option<impl Iterator<Item = (usize, Option<u32>)> + '_> {
-        self.engine.config().options().generate_address_map.then(|| {
-            self.loaded.image().describe().flat_map(|code| {
+        self.shared.engine.config().options().generate_address_map.then(|| {
+            self.shared.loaded.image().describe().flat_map(|code| {
                 code.stretches().map(move |stretch| ((code.start() + stretch.at) as usize, stretch.wasm))
             })
         })
@@ -304,7 +318,8 @@ impl Module {
 
     /// Instructions that may trap: offsets in [`Module::text`], rising, and what they mean.
     pub fn traps(&self) -> impl Iterator<Item = (usize, crate::Trap)> + '_ {
-        self.loaded
+        self.shared
+            .loaded
             .image()
             .describe()
             .flat_map(|code| code.traps().map(move |(at, trap)| ((code.start() + at) as usize, trap)))
@@ -330,7 +345,7 @@ impl Module {
     /// # Ok::<(), tenure::Error>(())
     /// ```
     pub fn tiers(&self) -> TierSummary {
-        let summary = self.engine.inner().tier_summary(&self.loaded);
+        let summary = self.shared.engine.inner().tier_summary(&self.shared.loaded);
         let handed_over = summary.handed_over.into_iter().map(|(func, why)| HandedOver {
             index: func.0,
             name: self.func_name(func).map(str::to_string),
@@ -350,7 +365,7 @@ impl Module {
 
     /// Where the code lies in this process.
     pub fn image_range(&self) -> Range<*const u8> {
-        let start = std::ptr::without_provenance::<u8>(self.loaded.text_start());
+        let start = std::ptr::without_provenance::<u8>(self.shared.loaded.text_start());
         start..start.wrapping_add(self.text().len())
     }
 }

@@ -84,6 +84,10 @@ fn check<T: Release + Copy>(what: &str, mut make: impl FnMut(&mut Store<()>) -> 
 
 #[test]
 fn what_a_store_says_is_what_it_holds() {
+    if std::env::var_os("TENURE_QUARANTINE").is_some() {
+        // Blocks come from the system then, and the allocator that counts does not see them.
+        return;
+    }
     let ty = TableType::new(RefType::FUNCREF, 20, None);
     check("tables", |store| Table::new(store, ty.clone(), Ref::Func(None)).unwrap());
     check("functions", |store| Func::wrap(store, || {}));

@@ -52,14 +52,7 @@ impl<T> Arena<T> {
         self.slots.reserve(additional.saturating_sub(self.free.len()));
     }
 
-    /// Takes the value at `addr` out. Its slot gets a new generation, and is retired after the last one.
-    pub fn remove(&mut self, addr: Addr<T>) -> Option<T> {
-        let value = self.slot_mut(addr)?.value.take()?;
-        self.emptied(addr.slot);
-        Some(value)
-    }
-
-    /// The slot lost its value.
+    /// The slot lost its value: it gets a new generation, and is retired after the last one.
     fn emptied(&mut self, at: u32) {
         self.live -= 1;
         let slot = &mut self.slots[at as usize];
@@ -178,16 +171,14 @@ impl<T> Arena<T> {
         is_new
     }
 
-    /// Marks the values that the host holds, and shows each to `visit`.
-    pub fn mark_claimed(&mut self, mut visit: impl FnMut(&T)) {
+    /// The first value that the host holds, in slot `from` or one after it.
+    pub fn next_claimed(&self, from: u32) -> Option<Addr<T>> {
         if self.claimed == 0 {
-            return;
+            return None;
         }
-        for at in 0..self.slots.len() {
-            if self.slots[at].claimed && self.mark_slot(at as u32) {
-                self.slots[at].value.iter().for_each(&mut visit);
-            }
-        }
+        let slots = self.slots.get(from as usize..)?;
+        let at = from + slots.iter().position(|slot| slot.claimed)? as u32;
+        self.addr_of_slot(at)
     }
 
     /// Whether all values are marked: after a trace, and before anything is taken in or out.
@@ -212,10 +203,17 @@ impl<T> Arena<T> {
         self.addrs().filter(|&addr| self.is_marked(addr))
     }
 
-    /// Addresses of the values that are not marked.
-    pub fn unmarked(&self) -> impl Iterator<Item = Addr<T>> {
-        let unmarked = (0..self.slots.len() as u32).filter(|&at| !self.is_slot_marked(at));
-        unmarked.filter_map(|at| self.addr_of_slot(at))
+    /// Takes out the values that are neither marked nor otherwise to be kept.
+    pub fn take_unmarked(&mut self, is_kept: impl Fn(&T) -> bool, mut take: impl FnMut(T)) {
+        for at in 0..self.slots.len() as u32 {
+            if self.is_slot_marked(at) {
+                continue;
+            }
+            if let Some(dead) = self.slots[at as usize].value.take_if(|value| !is_kept(value)) {
+                take(dead);
+                self.emptied(at);
+            }
+        }
     }
 
     /// Drops the values that are not marked where they are, after a last look at each.
@@ -240,6 +238,14 @@ impl<T> Arena<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl<T> Arena<T> {
+        fn remove(&mut self, addr: Addr<T>) -> Option<T> {
+            let value = self.slot_mut(addr)?.value.take()?;
+            self.emptied(addr.slot);
+            Some(value)
+        }
+    }
 
     #[test]
     fn a_removed_address_stays_invalid_when_its_slot_is_used_again() {
@@ -278,9 +284,14 @@ mod tests {
         assert!(arena.all_marked());
         arena.unmark_all();
         assert!(addrs[1..].iter().all(|&addr| arena.mark(addr)) && !arena.all_marked());
-        assert_eq!(arena.unmarked().collect::<Vec<_>>(), addrs[..1]);
-        assert_eq!(arena.marked().count(), 129);
+        let mut taken = Vec::new();
+        arena.take_unmarked(|&value| value == 0, |value| taken.push(value));
+        assert_eq!((taken.len(), arena.len(), arena.marked().count()), (0, 130, 129));
         assert!(arena.mark(addrs[0]) && arena.all_marked());
+        arena.unmark_all();
+        assert!(addrs[2..].iter().all(|&addr| arena.mark(addr)));
+        arena.take_unmarked(|&value| value == 0, |value| taken.push(value));
+        assert_eq!((taken, arena.len(), arena.get(addrs[0])), (vec![1], 129, Some(&0)));
     }
 
     #[test]
@@ -313,10 +324,9 @@ mod tests {
     #[test]
     fn a_claim_goes_with_its_value() {
         let claimed = |arena: &mut Arena<char>| {
-            let mut seen = Vec::new();
-            arena.unmark_all();
-            arena.mark_claimed(|&value| seen.push(value));
-            seen
+            let addrs =
+                std::iter::successors(arena.next_claimed(0), |addr| arena.next_claimed(addr.slot + 1));
+            addrs.map(|addr| *arena.get(addr).unwrap()).collect::<Vec<_>>()
         };
         let mut arena = Arena::default();
         let a = arena.insert('a');

@@ -1,6 +1,7 @@
 //! Instances (specification, "Module Instances").
 
 use crate::addr::{FuncAddr, GlobalAddr, MemAddr, TableAddr};
+use crate::few::Few;
 use crate::loaded::LoadedModule;
 use crate::pooling::Place;
 use crate::reclaim::{Holder, Work};
@@ -16,21 +17,21 @@ pub struct ModuleInst {
     pub(crate) module: Arc<LoadedModule>,
     pub(crate) ctx: VmCtx,
     /// By function index, imports only.
-    pub(crate) imported_funcs: Box<[FuncAddr]>,
+    pub(crate) imported_funcs: Few<FuncAddr>,
     /// By memory index, imports included.
-    pub(crate) mems: Box<[MemAddr]>,
+    pub(crate) mems: Few<MemAddr>,
     /// By table index, imports included.
-    pub(crate) tables: Box<[TableAddr]>,
+    pub(crate) tables: Few<TableAddr>,
     /// By global index, imports included.
-    pub(crate) globals: Box<[GlobalAddr]>,
+    pub(crate) globals: Few<GlobalAddr>,
     /// Element segments that were dropped.
-    pub(crate) dropped_elems: Box<[bool]>,
+    pub(crate) dropped_elems: Few<bool>,
     /// Data segments that were dropped.
-    pub(crate) dropped_datas: Box<[bool]>,
+    pub(crate) dropped_datas: Few<bool>,
     /// Its place among those that the engine's pool allows.
     pub(crate) _place: Place,
     /// What the embedding API keeps with the instance; the runtime never looks into it.
-    pub(crate) note: Option<Box<dyn Any + Send + Sync>>,
+    pub(crate) note: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl ModuleInst {
@@ -45,7 +46,7 @@ impl ModuleInst {
     }
 
     /// Keeps `note` with the instance, in place of what was kept before.
-    pub fn set_note(&mut self, note: Box<dyn Any + Send + Sync>) {
+    pub fn set_note(&mut self, note: Arc<dyn Any + Send + Sync>) {
         self.note = Some(note);
     }
 
@@ -63,8 +64,7 @@ impl Holder for ModuleInst {
     fn trace(&self, work: &mut Work) {
         let Self {
             module: _,
-            // Its functions' records and what it imports, which stands in the lists too.
-            ctx: _,
+            ctx,
             imported_funcs,
             mems,
             tables,
@@ -75,6 +75,8 @@ impl Holder for ModuleInst {
             _place: _,
             note: _,
         } = self;
+        // Its functions' records lie there, and what it imports, which stands in the lists too.
+        work.own = ctx.addresses();
         work.funcs.extend(imported_funcs);
         work.mems.extend(mems);
         work.tables.extend(tables);

@@ -289,30 +289,30 @@ impl Store {
     /// Takes the instance in. Cannot fail.
     fn adopt(&mut self, module: &Arc<LoadedModule>, ctx: VmCtx, own: Own) -> InstAddr {
         let header = ctx.as_ptr();
-        let (mut mems, mut tables, mut globals) = (own.mem_addrs, own.table_addrs, own.global_addrs);
-        for mem in own.mems {
+        let own_mems = own.mems.into_iter().map(|mem| {
             self.held += mem.weight();
             let is_ready = mem.is_ready();
             let addr = self.mems.insert(mem);
-            mems.push(addr);
             if !is_ready {
                 self.note_unready(addr);
             }
-        }
-        for table in own.tables {
+            addr
+        });
+        let mems = own.mem_addrs.into_iter().chain(own_mems).collect();
+        let own_tables = own.tables.into_iter().map(|table| {
             self.held += table.weight();
-            tables.push(self.tables.insert(table));
-        }
-        for global in own.globals {
-            globals.push(self.globals.insert(global));
-        }
+            self.tables.insert(table)
+        });
+        let tables = own.table_addrs.into_iter().chain(own_tables).collect();
+        let own_globals = own.globals.into_iter().map(|global| self.globals.insert(global));
+        let globals = own.global_addrs.into_iter().chain(own_globals).collect();
         let addr = self.instances.insert(ModuleInst {
             module: module.clone(),
             ctx,
-            imported_funcs: own.func_addrs.into(),
-            mems: mems.into(),
-            tables: tables.into(),
-            globals: globals.into(),
+            imported_funcs: own.func_addrs.into_iter().collect(),
+            mems,
+            tables,
+            globals,
             dropped_elems: module.template().dropped_elems(),
             dropped_datas: module.template().dropped_datas(),
             _place: own.places.instance,
@@ -443,10 +443,12 @@ const CHECKED: &str = "imports were checked just before";
 
 /// What an instance is made of before the store takes it: dropped whole if a part cannot be made.
 struct Own {
+    /// What is imported.
     func_addrs: Vec<crate::addr::FuncAddr>,
     mem_addrs: Vec<crate::addr::MemAddr>,
     table_addrs: Vec<crate::addr::TableAddr>,
     global_addrs: Vec<crate::addr::GlobalAddr>,
+    /// What it defines.
     mems: Vec<MemInst>,
     tables: Vec<TableInst>,
     globals: Vec<GlobalInst>,
@@ -457,9 +459,9 @@ impl Own {
     fn with_room_for(module: &Module) -> Self {
         Self {
             func_addrs: Vec::with_capacity(module.imported_funcs as usize),
-            mem_addrs: Vec::with_capacity(module.mems.len()),
-            table_addrs: Vec::with_capacity(module.tables.len()),
-            global_addrs: Vec::with_capacity(module.globals.len()),
+            mem_addrs: Vec::with_capacity(module.imported_mems as usize),
+            table_addrs: Vec::with_capacity(module.imported_tables as usize),
+            global_addrs: Vec::with_capacity(module.imported_globals as usize),
             mems: Vec::with_capacity(module.mems.len() - module.imported_mems as usize),
             tables: Vec::with_capacity(module.tables.len() - module.imported_tables as usize),
             globals: Vec::with_capacity(module.globals.len() - module.imported_globals as usize),

@@ -37,6 +37,7 @@ mod memory_pool;
 mod code_space;
 mod const_eval;
 mod externs;
+mod few;
 mod roots;
 #[expect(unsafe_code, reason = "decides about faults in guest code")]
 mod fault;

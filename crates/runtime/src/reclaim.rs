@@ -15,7 +15,7 @@
 use crate::addr::{Addr, FuncAddr, GlobalAddr, Handle, HandleError, InstAddr, MemAddr, TableAddr};
 use crate::arena::Arena;
 use crate::externs::{Externs, HostValue};
-use crate::func::{FuncInst, FuncOwner};
+use crate::func::FuncInst;
 use crate::global::GlobalInst;
 use crate::instance::ModuleInst;
 use crate::memory::MemInst;
@@ -27,6 +27,7 @@ use crate::usage::Weight;
 use std::any::Any;
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use tenure_abi::vm::VmFuncRef;
@@ -236,6 +237,8 @@ pub(crate) struct Work {
     externs: Vec<u32>,
     /// How many host functions were reached.
     pub host_funcs: usize,
+    /// The context of the instance that was looked at last: what its tables and globals hold lies there mostly.
+    pub own: Range<usize>,
 }
 
 impl Work {
@@ -246,6 +249,8 @@ impl Work {
             return;
         }
         match heap {
+            // An instance that was looked at is marked, and its functions go with it.
+            HeapType::Func | HeapType::Concrete(_) if self.own.contains(&(raw as usize)) => {}
             HeapType::Func | HeapType::Concrete(_) => self.funcrefs.push(raw as usize),
             HeapType::Extern => self.externs.push(raw as u32),
             HeapType::NoFunc | HeapType::NoExtern => {}
@@ -276,31 +281,46 @@ impl Store {
         self.externs.unmark_all();
         self.roots.trim();
         let mut work = Work::default();
-        self.instances.mark_claimed(|inst| inst.trace(&mut work));
-        self.funcs.mark_claimed(|func| func.trace(&mut work));
-        self.mems.mark_claimed(|mem| mem.trace(&mut work));
-        self.tables.mark_claimed(|table| table.trace(&mut work));
-        self.globals.mark_claimed(|global| global.trace(&mut work));
+        self.trace_claimed::<ModuleInst>(&mut work);
+        self.trace_claimed::<FuncInst>(&mut work);
+        self.trace_claimed::<MemInst>(&mut work);
+        self.trace_claimed::<TableInst>(&mut work);
+        self.trace_claimed::<GlobalInst>(&mut work);
         self.roots.trace(&mut work);
+        work.externs.into_iter().for_each(|number| self.externs.mark(number));
+        work.host_funcs
+    }
+
+    /// Marks what the host holds of a kind, and all that it reaches: of one thing after the other, so that what lies
+    /// together is looked at together.
+    fn trace_claimed<T: Owned + Holder>(&mut self, work: &mut Work) {
+        let mut from = 0;
+        while let Some(addr) = T::list(self).0.next_claimed(from) {
+            visit(T::list(self).0, addr, work);
+            self.trace_work(work);
+            from = addr.slot + 1;
+        }
+    }
+
+    /// Looks at all that is to be looked at.
+    fn trace_work(&mut self, work: &mut Work) {
         loop {
             if let Some(addr) = work.instances.pop() {
-                visit(&mut self.instances, addr, &mut work);
+                visit(&mut self.instances, addr, work);
             } else if let Some(addr) = work.funcs.pop() {
-                visit(&mut self.funcs, addr, &mut work);
+                visit(&mut self.funcs, addr, work);
             } else if let Some(addr) = work.tables.pop() {
-                visit(&mut self.tables, addr, &mut work);
+                visit(&mut self.tables, addr, work);
             } else if let Some(addr) = work.globals.pop() {
-                visit(&mut self.globals, addr, &mut work);
+                visit(&mut self.globals, addr, work);
             } else if let Some(addr) = work.mems.pop() {
-                visit(&mut self.mems, addr, &mut work);
+                visit(&mut self.mems, addr, work);
             } else if let Some(raw) = work.funcrefs.pop() {
-                self.follow(raw, &mut work);
+                self.follow(raw, work);
             } else {
                 break;
             }
         }
-        work.externs.into_iter().for_each(|number| self.externs.mark(number));
-        work.host_funcs
     }
 
     /// Adds the function of a funcref.
@@ -401,22 +421,15 @@ impl Store {
         // An instance's functions go with it, and no sooner: their handles are good as long as it is.
         let instances = &self.instances;
         let none_gone = instances.all_marked() && host_funcs == self.held.host_functions;
-        let gone: Vec<FuncAddr> = self
-            .funcs
-            .unmarked()
-            .take_while(|_| !none_gone)
-            .filter(|&addr| match &self.funcs.get(addr).expect(LISTED).owner {
-                FuncOwner::Instance(instance, _) => !instances.is_marked(*instance),
-                FuncOwner::Host { .. } => true,
-            })
-            .collect();
+        let is_kept = |func: &FuncInst| func.defined_in().is_some_and(|(home, _)| instances.is_marked(home));
         let mut funcs = Vec::new();
-        for addr in gone {
-            let func = self.funcs.remove(addr).expect(LISTED);
-            weight += func.weight();
-            if func.defined_in().is_none() {
-                funcs.push(func);
-            }
+        if !none_gone {
+            self.funcs.take_unmarked(is_kept, |func| {
+                weight += func.weight();
+                if func.defined_in().is_none() {
+                    funcs.push(func);
+                }
+            });
         }
         self.tables.sweep(|table| {
             count.tables += 1;

@@ -1,5 +1,6 @@
 //! What instances of a module start from: made once, copied for each.
 
+use crate::few::Few;
 use crate::image::constant;
 use crate::loaded::LoadedModule;
 use crate::table::TableInst;
@@ -14,8 +15,8 @@ pub(crate) struct Template {
     ctx: VmCtx,
     spares: Option<Arc<Spares>>,
     tables: Option<Box<[Elements]>>,
-    dropped_elems: Box<[bool]>,
-    dropped_datas: Box<[bool]>,
+    dropped_elems: Few<bool>,
+    dropped_datas: Few<bool>,
 }
 
 // SAFETY: the context is the template's own, of no store; nobody writes to it once it is made.
@@ -102,12 +103,12 @@ impl Template {
     }
 
     /// Element segments that are dropped when the instance is made.
-    pub fn dropped_elems(&self) -> Box<[bool]> {
+    pub fn dropped_elems(&self) -> Few<bool> {
         self.dropped_elems.clone()
     }
 
     /// Data segments that are dropped when the instance is made.
-    pub fn dropped_datas(&self) -> Box<[bool]> {
+    pub fn dropped_datas(&self) -> Few<bool> {
         self.dropped_datas.clone()
     }
 }

@@ -120,12 +120,12 @@ impl TableInst {
 
 impl ModuleInst {
     pub(crate) fn weight(&self) -> Weight {
-        let lists = size_of_val(&*self.imported_funcs)
-            + size_of_val(&*self.mems)
-            + size_of_val(&*self.tables)
-            + size_of_val(&*self.globals)
-            + size_of_val(&*self.dropped_elems)
-            + size_of_val(&*self.dropped_datas);
+        let lists = self.imported_funcs.footprint()
+            + self.mems.footprint()
+            + self.tables.footprint()
+            + self.globals.footprint()
+            + self.dropped_elems.footprint()
+            + self.dropped_datas.footprint();
         Weight { instance_bytes: self.ctx.size() + lists, ..Weight::default() }
     }
 }

@@ -157,6 +157,12 @@ impl VmCtx {
         self.layout.size()
     }
 
+    /// Addresses of its bytes.
+    pub fn addresses(&self) -> Range<usize> {
+        let start = self.block.as_ptr().addr();
+        start..start + self.layout.size()
+    }
+
     pub fn as_ptr(&self) -> *mut VmCtxHeader {
         self.block.as_ptr().cast()
     }
