@@ -11,13 +11,16 @@
 //! block … br_if 0; check c   a, c
 //! end                     a          (the branch did not pass the check of c)
 //! ```
+//! - *Room.* Where an index is checked further than before, as fields of a structure are, all its checks compare the
+//!   difference of size and index with a constant. That takes one register for all of them, and can stand in front of a
+//!   loop.
 //! - *Ranges.* An index that cannot be large, because of a mask, say, is inside of the smallest that the memory is.
 //! - *Calm loops.* Where nothing is called and nothing grows, a memory stays where it is and as large as it is: base and
 //!   size are read in front of the loop.
 
 use crate::abi::PTR;
 use crate::translate::Translator;
-use cranelift_codegen::ir::{DataFlowGraph, InstructionData, Opcode, Value, types};
+use cranelift_codegen::ir::{DataFlowGraph, Inst, InstructionData, Opcode, Value, types};
 use cranelift_frontend::Variable;
 use std::collections::HashMap;
 use tenure_code::CompileUnit;
@@ -28,10 +31,37 @@ use wasmparser::Operator;
 /// Up to where indices were checked, on every path that leads here.
 #[derive(Default)]
 pub(crate) struct Extents {
+    known: HashMap<(MemIdx, Value), Extent>,
+    /// What `known` said before, oldest first.
+    log: Vec<(MemIdx, Value, Option<Extent>)>,
+    /// How often sizes may have changed, in the order of the code.
+    changes: u32,
+}
+
+/// What is known of an index.
+#[derive(Clone, Copy)]
+pub(crate) struct Extent {
     /// Bytes from the index on that are known to be there.
-    ends: HashMap<(MemIdx, Value), u64>,
-    /// What `ends` said before, oldest first.
-    log: Vec<(MemIdx, Value, Option<u64>)>,
+    pub end: u64,
+    /// What a further check may use.
+    pub room: Option<Room>,
+}
+
+/// What several checks of one index share: how many bytes there are behind it.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    /// The comparison of the first check.
+    pub first: Inst,
+    /// Up to where that asked.
+    pub end: u64,
+    /// The index, of 64 bits.
+    pub index: Value,
+    /// The memory's size.
+    pub bytes: Value,
+    /// The difference, once there is a second check.
+    pub left: Option<Value>,
+    /// How often sizes had changed: [`Extents::changes`].
+    pub changes: u32,
 }
 
 /// Which extents a construct leaves behind: a part of [`Extents`] at its end.
@@ -68,13 +98,28 @@ impl Scope {
 impl Extents {
     /// Whether `end` bytes from `index` on are known to be there.
     pub(crate) fn cover(&self, mem: MemIdx, index: Value, end: u64) -> bool {
-        self.ends.get(&(mem, index)).is_some_and(|&known| end <= known)
+        self.known.get(&(mem, index)).is_some_and(|known| end <= known.end)
     }
 
-    /// Notes that `end` bytes from `index` on are there.
-    pub(crate) fn note(&mut self, mem: MemIdx, index: Value, end: u64) {
-        let before = self.ends.insert((mem, index), end);
+    /// What a further check of `index` may use, as far as sizes are still the same.
+    pub(crate) fn room(&self, mem: MemIdx, index: Value) -> Option<Room> {
+        self.known.get(&(mem, index))?.room.filter(|room| room.changes == self.changes)
+    }
+
+    /// Notes what is known of `index`.
+    pub(crate) fn note(&mut self, mem: MemIdx, index: Value, extent: Extent) {
+        let before = self.known.insert((mem, index), extent);
         self.log.push((mem, index, before));
+    }
+
+    /// Code follows before which memories may have grown.
+    pub(crate) fn sizes_change(&mut self) {
+        self.changes = self.changes.wrapping_add(1);
+    }
+
+    /// How often sizes may have changed.
+    pub(crate) fn changes(&self) -> u32 {
+        self.changes
     }
 
     /// How many hold here.
@@ -104,7 +149,7 @@ impl Extents {
 
     /// Something comes here that passed nothing of all before.
     pub(crate) fn forget(&mut self) {
-        self.ends.clear();
+        self.known.clear();
         self.log.clear();
     }
 
@@ -113,8 +158,8 @@ impl Extents {
             && let Some((mem, index, before)) = self.log.pop()
         {
             match before {
-                Some(end) => self.ends.insert((mem, index), end),
-                None => self.ends.remove(&(mem, index)),
+                Some(extent) => self.known.insert((mem, index), extent),
+                None => self.known.remove(&(mem, index)),
             };
         }
     }
@@ -255,6 +300,10 @@ impl Translator<'_> {
 mod tests {
     use super::*;
 
+    fn extent(end: u64) -> Extent {
+        Extent { end, room: None }
+    }
+
     /// Does what `steps` say and tells which indices are covered at the end: a digit notes that index, `(` and `[`
     /// open a construct, `]` begins the second arm, `)` closes, a letter branches to the construct so many further out.
     fn covered(steps: &str) -> String {
@@ -262,7 +311,9 @@ mod tests {
         let mut scopes: Vec<Scope> = Vec::new();
         for step in steps.bytes() {
             match step {
-                b'0'..=b'9' => extents.note(MemIdx(0), Value::from_u32((step - b'0').into()), 8),
+                b'0'..=b'9' => {
+                    extents.note(MemIdx(0), Value::from_u32((step - b'0').into()), extent(8));
+                }
                 b'(' => scopes.push(extents.scope()),
                 b'[' => scopes.push(extents.scope_of_arms()),
                 b']' => extents.second_arm(*scopes.last().unwrap()),
@@ -307,9 +358,9 @@ mod tests {
     fn a_larger_end_holds_for_smaller_ones_until_its_construct_ends() {
         let (mem, index) = (MemIdx(0), Value::from_u32(1));
         let mut extents = Extents::default();
-        extents.note(mem, index, 4);
+        extents.note(mem, index, extent(4));
         let scope = extents.scope_of_arms();
-        extents.note(mem, index, 8);
+        extents.note(mem, index, extent(8));
         assert!(extents.cover(mem, index, 5) && !extents.cover(mem, index, 9));
         extents.close(scope);
         assert!(extents.cover(mem, index, 4) && !extents.cover(mem, index, 5));

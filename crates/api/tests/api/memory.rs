@@ -245,6 +245,37 @@ const CHECKED: &[(&str, &str)] = &[
          (i64.load offset=2 (local.get $n))",
     ),
     (
+        "from small to large, fields of a structure",
+        "(i64.store8 (local.get $n) (i64.const 1)) (i64.store8 offset=1 (local.get $n) (i64.const 2))
+         (i64.store16 offset=6 (local.get $n) (i64.const 3)) (i64.store32 offset=20 (local.get $n) (i64.const 4))
+         (i64.store offset=24 (local.get $n) (i64.const 5)) (i64.store8 offset=35 (local.get $n) (i64.const 6))
+         (i64.load offset=70000 (local.get $n))",
+    ),
+    (
+        "fields of a structure that stays the same in a loop",
+        "(loop $l
+            (local.set $r (i64.add (local.get $r) (i64.load8_u (local.get $n))))
+            (i64.store offset=8 (local.get $n) (local.get $r))
+            (local.set $r (i64.add (local.get $r) (i64.load offset=4 (local.get $n))))
+            (if (i32.and (local.get $i) (i32.const 1)) (then (i64.store offset=16 (local.get $n) (local.get $r))))
+            (local.set $r (i64.add (local.get $r) (i64.load offset=17 (local.get $n))))
+            (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 5))))
+         (local.get $r)",
+    ),
+    (
+        "a field that is there only once the memory has grown",
+        "(local.set $r (i64.load (local.get $n)))
+         (local.set $r (i64.add (local.get $r) (i64.load offset=8 (local.get $n))))
+         (if (i32.and (local.get $n) (i32.const 1)) (then (drop (memory.grow (i32.const 1)))))
+         (local.set $r (i64.add (local.get $r) (i64.load offset=30 (local.get $n))))
+         (loop $l
+            (local.set $r (i64.add (local.get $r) (i64.load offset=65500 (local.get $n))))
+            (drop (call $grow (i32.const 1)))
+            (local.set $r (i64.add (local.get $r) (i64.load offset=131000 (local.get $n))))
+            (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 3))))
+         (local.get $r)",
+    ),
+    (
         "a table behind a mask",
         "(i64.add
             (i64.load offset=1024 (i32.shl (i32.and (local.get $n) (i32.const 255)) (i32.const 3)))

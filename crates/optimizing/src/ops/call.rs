@@ -146,6 +146,7 @@ impl<'a> Translator<'a> {
 
     fn make_call(&mut self, ty: &FuncType, callee: Callee) {
         self.calls = true;
+        self.extents.sizes_change();
         let count = ty.results().len();
         let results = results_in_memory(ty).then(|| {
             let slot = self.results_slot(count);
@@ -196,6 +197,9 @@ impl<'a> Translator<'a> {
 
     /// Calls a builtin with these arguments after the context; its value, if it has one.
     pub(crate) fn builtin(&mut self, builtin: Builtin, args: &[Value]) -> Option<Value> {
+        if builtin != Builtin::RaiseTrap {
+            self.extents.sizes_change();
+        }
         let signature = self.builtin_signature(builtin);
         // Read here, not in front of a loop, where the stub would take a register for what hardly ever happens.
         let flags = self.trusted(Region::Records);

@@ -34,6 +34,9 @@ impl Translator<'_> {
         let kept = self.keep_operands(height)?;
         let header = self.block_with(params.iter().copied());
         self.before_loop();
+        if self.calm.is_none() {
+            self.extents.sizes_change();
+        }
         self.jump(header, count);
         self.stack.truncate(height);
         self.enter_at_loop(self.loops, header, &params);

@@ -9,12 +9,15 @@
 //! else: index > size - (offset + width)              an explicit check raises the trap
 //! ```
 
-use crate::checks::most;
+use crate::checks::{Extent, Room, most};
 use crate::records::Region;
 use crate::translate::Translator;
 use crate::traps::trap_code;
 use crate::tuning;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, condcodes::IntCC, types};
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::ir::{
+    InstBuilder, InstructionData, MemFlagsData, Opcode, Type, Value, condcodes::IntCC, types,
+};
 use tenure_abi::Builtin;
 use tenure_types::{DataIdx, MemIdx, Trap};
 use wasmparser::{MemArg, MemArgTarget, Operator};
@@ -111,28 +114,54 @@ impl Translator<'_> {
         let smallest = ty.min.saturating_mul(ty.page_size());
         let most = most(&self.builder.func.dfg, narrow, tuning::DEPTH_OF_RANGES);
         let is_inside = most.checked_add(end).is_some_and(|most| most <= smallest);
-        if is_inside || self.extents.cover(mem, narrow, end) {
+        if is_inside || self.extents.cover(mem, narrow, end) || self.check_by_room(mem, narrow, end) {
             return;
         }
-        self.extents.note(mem, narrow, end);
         let bytes = self.mem_bytes(mem);
         let stays = ty.max == Some(ty.min) || self.calm.is_some() && mem == MemIdx(0);
         // In a calm loop the difference is made once, in front of it. Elsewhere a sum takes one instruction less.
         let by_difference = ty.is_64 || stays && end <= smallest || end > u64::from(u32::MAX);
-        if !by_difference {
+        let mut outside = if end == 1 {
+            self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, bytes)
+        } else if by_difference {
+            let end = self.builder.ins().iconst(types::I64, end.cast_signed());
+            let last = self.builder.ins().isub(bytes, end);
+            self.builder.ins().icmp(IntCC::UnsignedGreaterThan, index, last)
+        } else {
             let end = self.builder.ins().iadd_imm_s(index, end.cast_signed());
-            let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, bytes);
-            return self.trap_if(outside, Trap::MemoryOutOfBounds);
-        }
-        let end_value = self.builder.ins().iconst(types::I64, end.cast_signed());
-        let last = self.builder.ins().isub(bytes, end_value);
-        let mut outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, index, last);
-        if end > smallest {
-            // `last` wraps when the memory is smaller than `end`.
-            let wraps = self.builder.ins().icmp(IntCC::UnsignedLessThan, bytes, end_value);
+            self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, bytes)
+        };
+        let first = self.builder.func.dfg.value_def(outside).unwrap_inst();
+        if by_difference && end > smallest && end > 1 {
+            // The difference wraps when the memory is smaller than `end`.
+            let wraps = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, bytes, end.cast_signed());
             outside = self.builder.ins().bor(outside, wraps);
         }
+        let changes = self.extents.changes();
+        let room = (!ty.is_64).then_some(Room { first, end, index, bytes, left: None, changes });
+        self.extents.note(mem, narrow, Extent { end, room });
         self.trap_if(outside, Trap::MemoryOutOfBounds);
+    }
+
+    /// Checks an index further than it was before, if the size is still the same. From now on all its checks compare
+    /// how many bytes there are behind it: one register, and an instruction each.
+    fn check_by_room(&mut self, mem: MemIdx, narrow: Value, end: u64) -> bool {
+        let Some(mut room) = self.extents.room(mem, narrow) else { return false };
+        let left = room.left.unwrap_or_else(|| {
+            let mut cursor = FuncCursor::new(self.builder.func).at_inst(room.first);
+            // Neither sizes nor indices have more than 33 bits, so that this is negative where the index is outside.
+            let left = cursor.ins().isub(room.bytes, room.index);
+            let end = cursor.ins().iconst(types::I64, room.end.cast_signed());
+            let (opcode, cond) = (Opcode::Icmp, IntCC::SignedLessThan);
+            cursor.func.dfg.insts[room.first] =
+                InstructionData::IntCompare { opcode, args: [left, end], cond };
+            left
+        });
+        room.left = Some(left);
+        self.extents.note(mem, narrow, Extent { end, room: Some(room) });
+        let outside = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, left, end.cast_signed());
+        self.trap_if(outside, Trap::MemoryOutOfBounds);
+        true
     }
 
     /// Pops an index; the access it makes.
