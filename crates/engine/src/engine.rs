@@ -60,6 +60,7 @@ impl Engine {
             backtraces: config.options().wasm_backtrace_max_frames.is_some(),
             epochs: Arc::default(),
             tunables: tunables.clone(),
+            spare: Default::default(),
         };
         Ok(Self {
             wasm_features,

@@ -1,32 +1,30 @@
 //! Lists whose places are used again, with a generation that tells the tenants apart.
 
 use crate::addr::Addr;
+use crate::spare::{LEAST_PLACES, Spare};
 
 /// A list of `T`s. An address that was removed stays invalid for ever.
 ///
-/// Each value is *claimed* or not, by the host, and can be *marked* by a trace. Marks lie apart from the values, close
-/// together: most of what a trace asks is whether it was somewhere before.
+/// Each value is *claimed* or not, by the host, and can be *marked* by a trace. Claims and marks lie apart from the values,
+/// close together: most of what a trace asks is whether it was somewhere before.
 pub(crate) struct Arena<T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
     live: usize,
-    /// How many values are claimed.
-    claimed: usize,
-    /// A bit a slot: those that the last trace has reached. Slots beyond were made since.
-    marks: Vec<u64>,
-    /// How many values it has marked.
-    marked: usize,
+    claims: Bits,
+    /// Those that the last trace has reached.
+    marks: Bits,
 }
 
-struct Slot<T> {
+/// A place of a list.
+pub(crate) struct Slot<T> {
     generation: u32,
-    claimed: bool,
     value: Option<T>,
 }
 
 impl<T> Default for Arena<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), live: 0, claimed: 0, marks: Vec::new(), marked: 0 }
+        Self { slots: Vec::new(), free: Vec::new(), live: 0, claims: Bits::default(), marks: Bits::default() }
     }
 }
 
@@ -43,8 +41,33 @@ impl<T> Arena<T> {
             return Addr::new(at, slot.generation);
         }
         let at = u32::try_from(self.slots.len()).expect("fewer than 2^32 values");
-        self.slots.push(Slot { generation: 0, claimed: false, value: Some(value) });
+        self.slots.push(Slot { generation: 0, value: Some(value) });
         Addr::new(at, 0)
+    }
+
+    /// Makes room for one more value: in `spare`, if the list is long and has none.
+    #[inline]
+    pub fn make_room(&mut self, spare: &Spare<T>) {
+        let len = self.slots.len();
+        if len >= LEAST_PLACES && len == self.slots.capacity() && self.free.is_empty() {
+            self.move_into(spare);
+        }
+    }
+
+    #[cold]
+    fn move_into(&mut self, spare: &Spare<T>) {
+        if let Some(mut room) = spare.take(self.slots.len()) {
+            room.append(&mut self.slots);
+            self.slots = room;
+        }
+    }
+
+    /// Drops all values, for the end; leaves the room to `spare`.
+    #[inline]
+    pub fn clear(&mut self, spare: &Spare<T>) {
+        if self.slots.capacity() > 0 {
+            spare.keep(std::mem::take(self).slots);
+        }
     }
 
     /// Makes room for so many values.
@@ -55,8 +78,8 @@ impl<T> Arena<T> {
     /// The slot lost its value: it gets a new generation, and is retired after the last one.
     fn emptied(&mut self, at: u32) {
         self.live -= 1;
+        self.claims.clear(at);
         let slot = &mut self.slots[at as usize];
-        self.claimed -= usize::from(std::mem::take(&mut slot.claimed));
         if let Some(next) = slot.generation.checked_add(1) {
             slot.generation = next;
             self.free.push(at);
@@ -99,8 +122,8 @@ impl<T> Arena<T> {
     }
 
     /// Takes all values out, for the end.
-    pub fn take_all(&mut self) -> Vec<T> {
-        std::mem::take(self).slots.into_iter().filter_map(|slot| slot.value).collect()
+    pub fn take_all(&mut self) -> impl Iterator<Item = T> {
+        self.slots.drain(..).filter_map(|slot| slot.value)
     }
 
     /// Addresses of all values.
@@ -118,7 +141,8 @@ impl<T> Arena<T> {
     pub fn footprint(&self) -> usize {
         self.slots.capacity() * size_of::<Slot<T>>()
             + self.free.capacity() * size_of::<u32>()
-            + self.marks.capacity() * size_of::<u64>()
+            + self.claims.footprint()
+            + self.marks.footprint()
     }
 }
 
@@ -126,22 +150,20 @@ impl<T> Arena<T> {
 impl<T> Arena<T> {
     /// The host holds the value from now on.
     pub fn claim(&mut self, addr: Addr<T>) {
-        if let Some(slot) = self.slot_mut(addr) {
-            let is_new = !std::mem::replace(&mut slot.claimed, true);
-            self.claimed += usize::from(is_new);
+        if self.get(addr).is_some() {
+            self.claims.cover(self.slots.len());
+            self.claims.set(addr.slot);
         }
     }
 
     /// Whether the host holds the value.
     pub fn is_claimed(&self, addr: Addr<T>) -> bool {
-        self.slot(addr).is_some_and(|slot| slot.claimed)
+        self.get(addr).is_some() && self.claims.has(addr.slot)
     }
 
     /// The host no longer holds the value; false when it did not.
     pub fn unclaim(&mut self, addr: Addr<T>) -> bool {
-        let was_claimed = self.slot_mut(addr).is_some_and(|slot| std::mem::take(&mut slot.claimed));
-        self.claimed -= usize::from(was_claimed);
-        was_claimed
+        self.get(addr).is_some() && self.claims.clear(addr.slot)
     }
 }
 
@@ -149,41 +171,29 @@ impl<T> Arena<T> {
 impl<T> Arena<T> {
     /// Starts a trace: nothing is marked.
     pub fn unmark_all(&mut self) {
-        self.marks.clear();
-        self.marks.resize(self.slots.len().div_ceil(64), 0);
-        self.marked = 0;
+        self.marks.clear_all(self.slots.len());
     }
 
     /// Marks the value, which is there; true when it was not marked before.
     #[inline]
     pub fn mark(&mut self, addr: Addr<T>) -> bool {
         debug_assert!(self.get(addr).is_some(), "what is reached is there");
-        self.mark_slot(addr.slot)
-    }
-
-    #[inline]
-    fn mark_slot(&mut self, at: u32) -> bool {
-        let Some(word) = self.marks.get_mut(at as usize / 64) else { return false };
-        let bit = 1 << (at % 64);
-        let is_new = *word & bit == 0;
-        *word |= bit;
-        self.marked += usize::from(is_new);
-        is_new
+        self.marks.set(addr.slot)
     }
 
     /// The first value that the host holds, in slot `from` or one after it.
     pub fn next_claimed(&self, from: u32) -> Option<Addr<T>> {
-        if self.claimed == 0 {
-            return None;
-        }
-        let slots = self.slots.get(from as usize..)?;
-        let at = from + slots.iter().position(|slot| slot.claimed)? as u32;
-        self.addr_of_slot(at)
+        self.addr_of_slot(self.claims.next(from)?)
     }
 
     /// Whether all values are marked: after a trace, and before anything is taken in or out.
     pub fn all_marked(&self) -> bool {
-        self.marked == self.live
+        self.marked_count() == self.live
+    }
+
+    /// How many values are marked.
+    pub fn marked_count(&self) -> usize {
+        self.marks.count
     }
 
     /// Whether the value, which is there, is marked.
@@ -195,7 +205,7 @@ impl<T> Arena<T> {
     /// Whether the value that now has slot `at` is marked.
     #[inline]
     pub fn is_slot_marked(&self, at: u32) -> bool {
-        self.marks.get(at as usize / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+        self.marks.has(at)
     }
 
     /// Addresses of the values that are marked.
@@ -203,12 +213,17 @@ impl<T> Arena<T> {
         self.addrs().filter(|&addr| self.is_marked(addr))
     }
 
+    /// The values that are not marked.
+    pub fn unmarked(&self) -> impl Iterator<Item = &T> {
+        let slots = (0..self.slots.len() as u32).filter(|&at| !self.is_slot_marked(at));
+        slots.filter_map(|at| self.slots[at as usize].value.as_ref())
+    }
+
     /// Takes out the values that are neither marked nor otherwise to be kept.
     pub fn take_unmarked(&mut self, is_kept: impl Fn(&T) -> bool, mut take: impl FnMut(T)) {
-        for at in 0..self.slots.len() as u32 {
-            if self.is_slot_marked(at) {
-                continue;
-            }
+        let mut end = self.slots.len() as u32;
+        while let Some(at) = self.marks.last_clear(end) {
+            end = at;
             if let Some(dead) = self.slots[at as usize].value.take_if(|value| !is_kept(value)) {
                 take(dead);
                 self.emptied(at);
@@ -221,10 +236,9 @@ impl<T> Arena<T> {
         if self.all_marked() {
             return;
         }
-        for at in 0..self.slots.len() as u32 {
-            if self.is_slot_marked(at) {
-                continue;
-            }
+        let mut end = self.slots.len() as u32;
+        while let Some(at) = self.marks.last_clear(end) {
+            end = at;
             let value = &mut self.slots[at as usize].value;
             if let Some(last) = value {
                 look(last);
@@ -232,6 +246,110 @@ impl<T> Arena<T> {
                 self.emptied(at);
             }
         }
+    }
+}
+
+/// A bit a slot, not set at first.
+#[derive(Default)]
+struct Bits {
+    /// Those of the first 64 slots, so that short lists need no allocation for them.
+    first: u64,
+    others: Vec<u64>,
+    /// How many are set.
+    count: usize,
+}
+
+impl Bits {
+    /// Makes room for the bits of so many slots.
+    #[inline]
+    fn cover(&mut self, slots: usize) {
+        if slots > 64 * (self.others.len() + 1) {
+            self.others.resize(slots.div_ceil(64) - 1, 0);
+        }
+    }
+
+    /// No bit is set, and there is room for the bits of so many slots.
+    fn clear_all(&mut self, slots: usize) {
+        (self.first, self.count) = (0, 0);
+        self.others.clear();
+        self.cover(slots);
+    }
+
+    /// The word with the bit of a slot; `None` where there is no room for it.
+    #[inline]
+    fn word(&self, at: u32) -> Option<u64> {
+        match (at as usize / 64).checked_sub(1) {
+            None => Some(self.first),
+            Some(other) => self.others.get(other).copied(),
+        }
+    }
+
+    #[inline]
+    fn word_mut(&mut self, at: u32) -> Option<&mut u64> {
+        match (at as usize / 64).checked_sub(1) {
+            None => Some(&mut self.first),
+            Some(other) => self.others.get_mut(other),
+        }
+    }
+
+    /// Sets a bit that there is room for; true when it was not set before.
+    #[inline]
+    fn set(&mut self, at: u32) -> bool {
+        let Some(word) = self.word_mut(at) else { return false };
+        let bit = 1 << (at % 64);
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        self.count += usize::from(is_new);
+        is_new
+    }
+
+    /// Clears a bit; whether it was set.
+    #[inline]
+    fn clear(&mut self, at: u32) -> bool {
+        let Some(word) = self.word_mut(at) else { return false };
+        let bit = 1 << (at % 64);
+        let was_set = *word & bit != 0;
+        *word &= !bit;
+        self.count -= usize::from(was_set);
+        was_set
+    }
+
+    #[inline]
+    fn has(&self, at: u32) -> bool {
+        self.word(at).is_some_and(|word| word >> (at % 64) & 1 == 1)
+    }
+
+    /// The first bit that is set, from `from` on.
+    #[inline]
+    fn next(&self, from: u32) -> Option<u32> {
+        if self.count == 0 {
+            return None;
+        }
+        let (mut start, mut above) = (from / 64 * 64, u64::MAX << (from % 64));
+        loop {
+            let set = self.word(start)? & above;
+            if set != 0 {
+                return Some(start + set.trailing_zeros());
+            }
+            (start, above) = (start.checked_add(64)?, u64::MAX);
+        }
+    }
+
+    /// The last bit before `end` that is not set.
+    #[inline]
+    fn last_clear(&self, end: u32) -> Option<u32> {
+        let mut last = end.checked_sub(1)?;
+        loop {
+            let clear = !self.word(last).unwrap_or_default() & (u64::MAX >> (63 - last % 64));
+            if clear != 0 {
+                return Some(last / 64 * 64 + clear.ilog2());
+            }
+            last = (last / 64 * 64).checked_sub(1)?;
+        }
+    }
+
+    fn footprint(&self) -> usize {
+        self.others.capacity() * size_of::<u64>()
     }
 }
 
@@ -287,7 +405,7 @@ mod tests {
         let mut taken = Vec::new();
         arena.take_unmarked(|&value| value == 0, |value| taken.push(value));
         assert_eq!((taken.len(), arena.len(), arena.marked().count()), (0, 130, 129));
-        assert!(arena.mark(addrs[0]) && arena.all_marked());
+        assert!(arena.unmarked().eq(&[0]) && arena.mark(addrs[0]) && arena.all_marked());
         arena.unmark_all();
         assert!(addrs[2..].iter().all(|&addr| arena.mark(addr)));
         arena.take_unmarked(|&value| value == 0, |value| taken.push(value));
@@ -305,8 +423,8 @@ mod tests {
         arena.mark(addrs[129]);
         let mut seen = Vec::new();
         arena.sweep(|&mut value| seen.push(value));
-        assert_eq!(seen, (0..129).filter(|value| ![1, 7].contains(value)).collect::<Vec<_>>());
-        assert_eq!((arena.len(), arena.claimed), (2, 2));
+        assert_eq!(seen, (0..129).rev().filter(|value| ![1, 7].contains(value)).collect::<Vec<_>>());
+        assert_eq!((arena.len(), arena.claims.count), (2, 2));
         assert_eq!((arena.get(addrs[1]), arena.get(addrs[0])), (Some(&1), None));
         arena.sweep(|_| panic!("all that is left is marked"));
         let next = arena.insert(0);
@@ -338,5 +456,20 @@ mod tests {
         assert_eq!((claimed(&mut arena).len(), arena.unclaim(b), arena.unclaim(a)), (0, false, false));
         arena.claim(b);
         assert_eq!((claimed(&mut arena).len(), arena.unclaim(b), claimed(&mut arena).len()), (1, true, 0));
+    }
+
+    #[test]
+    fn bits_are_found_in_both_directions() {
+        let set = [0, 1, 63, 64, 127, 190];
+        let mut bits = Bits::default();
+        bits.cover(191);
+        assert!(set.iter().all(|&at| bits.set(at) && !bits.set(at)) && !bits.set(192));
+        for from in 0..200 {
+            assert_eq!(bits.next(from), set.into_iter().find(|&at| at >= from));
+            let clear = (0..from).rev().find(|at| !set.contains(at));
+            assert_eq!(bits.last_clear(from), clear, "before {from}");
+        }
+        assert!(bits.clear(63) && !bits.clear(63) && !bits.clear(1000));
+        assert_eq!((bits.count, bits.next(2), bits.last_clear(65)), (5, Some(64), Some(63)));
     }
 }

@@ -12,6 +12,19 @@ pub(crate) enum Few<T> {
 }
 
 impl<T> Few<T> {
+    /// Those of `first`, and then the `rest`.
+    #[inline]
+    pub fn joined(first: Vec<T>, mut rest: impl ExactSizeIterator<Item = T>) -> Self {
+        if first.is_empty() {
+            match rest.len() {
+                0 => return Self::default(),
+                1 => return rest.next().map_or_else(Self::default, Self::One),
+                _ => {}
+            }
+        }
+        first.into_iter().chain(rest).collect()
+    }
+
     /// Bytes that it takes beside itself.
     pub fn footprint(&self) -> usize {
         match self {
@@ -21,10 +34,27 @@ impl<T> Few<T> {
     }
 }
 
+impl<T> Default for Few<T> {
+    #[inline]
+    fn default() -> Self {
+        Self::Many(Box::default())
+    }
+}
+
+impl<T> From<Vec<T>> for Few<T> {
+    #[inline]
+    fn from(elements: Vec<T>) -> Self {
+        match <[T; 1]>::try_from(elements) {
+            Ok([element]) => Self::One(element),
+            Err(elements) => Self::Many(elements.into()),
+        }
+    }
+}
+
 impl<T> FromIterator<T> for Few<T> {
     fn from_iter<I: IntoIterator<Item = T>>(elements: I) -> Self {
         let mut elements = elements.into_iter();
-        let Some(first) = elements.next() else { return Self::Many(Box::default()) };
+        let Some(first) = elements.next() else { return Self::default() };
         match elements.next() {
             None => Self::One(first),
             Some(second) => Self::Many([first, second].into_iter().chain(elements).collect()),
@@ -73,6 +103,11 @@ mod tests {
             let elements: Vec<u32> = (0..len).collect();
             let mut few: Few<u32> = elements.iter().copied().collect();
             assert_eq!(*few, *elements);
+            assert_eq!(*Few::from(elements.clone()), *elements);
+            for at in 0..=elements.len() {
+                let (first, rest) = elements.split_at(at);
+                assert_eq!(*Few::joined(first.to_vec(), rest.iter().copied()), *elements);
+            }
             assert_eq!(few.footprint(), if len == 1 { 0 } else { 4 * len as usize });
             few.iter_mut().for_each(|element| *element += 1);
             assert!(few.into_iter().eq(&elements.iter().map(|element| element + 1).collect::<Vec<_>>()));

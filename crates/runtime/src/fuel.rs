@@ -121,6 +121,7 @@ mod tests {
             backtraces: false,
             epochs: Arc::default(),
             tunables,
+            spare: Default::default(),
         };
         Store::new(Arc::new(config))
     }

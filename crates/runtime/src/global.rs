@@ -1,6 +1,5 @@
 //! Globals (specification, "Global Instances").
 
-use crate::addr::InstAddr;
 use crate::reclaim::{Holder, Work};
 use crate::record::Record;
 use std::ptr::NonNull;
@@ -14,8 +13,6 @@ use tenure_types::{FuncType, GlobalType, RefType, TypeRegistry, ValType};
 pub struct GlobalInst {
     ty: GlobalType,
     record: Record<VmGlobal>,
-    /// The instance in whose context the record lies.
-    pub(crate) home: Option<InstAddr>,
     /// Keeps the type of its content in use where no instance's module does.
     pub(crate) type_in_use: Option<Arc<FuncType>>,
 }
@@ -32,7 +29,7 @@ impl GlobalInst {
             Some(at) => unsafe { Record::in_context(at, vm) },
             None => Record::boxed(vm),
         };
-        Self { ty, record, home: None, type_in_use: None }
+        Self { ty, record, type_in_use: None }
     }
 
     /// Its type.
@@ -54,7 +51,6 @@ impl GlobalInst {
     pub(crate) fn leave_home(&mut self, types: &TypeRegistry) {
         self.type_in_use = types.named_by(self.ty.content);
         self.record.move_out();
-        self.home = None;
     }
 
     pub(crate) fn record(&self) -> *mut VmGlobal {
@@ -64,7 +60,8 @@ impl GlobalInst {
 
 impl Holder for GlobalInst {
     fn trace(&self, work: &mut Work) {
-        let Self { ty, record, home: _, type_in_use: _ } = self;
+        let Self { ty, record, type_in_use: _ } = self;
+        work.homeless += usize::from(record.is_boxed());
         if let ValType::Ref(RefType { heap, nullable: _ }) = ty.content {
             let value = record.get().value;
             let raw = if heap.is_func() { value.get_u64() } else { value.get_externref().into() };

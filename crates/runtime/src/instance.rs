@@ -63,7 +63,7 @@ impl ModuleInst {
 impl Holder for ModuleInst {
     fn trace(&self, work: &mut Work) {
         let Self {
-            module: _,
+            module,
             ctx,
             imported_funcs,
             mems,
@@ -77,6 +77,9 @@ impl Holder for ModuleInst {
         } = self;
         // Its functions' records lie there, and what it imports, which stands in the lists too.
         work.own = ctx.addresses();
+        let parsed = module.module();
+        let imported = parsed.imported_mems + parsed.imported_tables + parsed.imported_globals;
+        work.defined += mems.len() + tables.len() + globals.len() - imported as usize;
         work.funcs.extend(imported_funcs);
         work.mems.extend(mems);
         work.tables.extend(tables);

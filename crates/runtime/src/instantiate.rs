@@ -6,6 +6,7 @@
 
 use crate::addr::InstAddr;
 use crate::const_eval::{evaluate, funcref};
+use crate::few::Few;
 use crate::global::GlobalInst;
 use crate::imports::{Extern, ImportError, check_import};
 use crate::instance::ModuleInst;
@@ -275,9 +276,10 @@ impl Store {
         for at in parsed.imported_tables..parsed.tables.len() as u32 {
             let place = (at - parsed.imported_tables) as usize;
             let ty = state.map_or(*parsed.table_type(TableIdx(at)), |state| state.table_type(parsed, place));
+            let room = module.template().room(place, &ty, module, ctx);
             let table = self.permit_table(&ty, limiter, || {
-                // SAFETY: as above.
-                unsafe { TableInst::new(ty, Some(ctx.table(layout, TableIdx(at)))) }
+                // SAFETY: as above; the room has a word for each element.
+                unsafe { TableInst::new(ty, (Some(ctx.table(layout, TableIdx(at))), room)) }
             });
             let mut table = table.map_err(InstantiateError::Table)?;
             table.place = own.places.tables.take_one();
@@ -289,6 +291,11 @@ impl Store {
     /// Takes the instance in. Cannot fail.
     fn adopt(&mut self, module: &Arc<LoadedModule>, ctx: VmCtx, own: Own) -> InstAddr {
         let header = ctx.as_ptr();
+        let spare = &self.config.spare;
+        self.mems.make_room(&spare.mems);
+        self.tables.make_room(&spare.tables);
+        self.globals.make_room(&spare.globals);
+        self.instances.make_room(&spare.instances);
         let own_mems = own.mems.into_iter().map(|mem| {
             self.held += mem.weight();
             let is_ready = mem.is_ready();
@@ -298,18 +305,18 @@ impl Store {
             }
             addr
         });
-        let mems = own.mem_addrs.into_iter().chain(own_mems).collect();
+        let mems = Few::joined(own.mem_addrs, own_mems);
         let own_tables = own.tables.into_iter().map(|table| {
             self.held += table.weight();
             self.tables.insert(table)
         });
-        let tables = own.table_addrs.into_iter().chain(own_tables).collect();
+        let tables = Few::joined(own.table_addrs, own_tables);
         let own_globals = own.globals.into_iter().map(|global| self.globals.insert(global));
-        let globals = own.global_addrs.into_iter().chain(own_globals).collect();
+        let globals = Few::joined(own.global_addrs, own_globals);
         let addr = self.instances.insert(ModuleInst {
             module: module.clone(),
             ctx,
-            imported_funcs: own.func_addrs.into_iter().collect(),
+            imported_funcs: own.func_addrs.into(),
             mems,
             tables,
             globals,
@@ -322,16 +329,6 @@ impl Store {
         unsafe { (*header).instance = addr.to_bits() };
         let inst = self.instances.get(addr).expect("taken in just now");
         self.held += inst.weight();
-        let parsed = module.module();
-        for &mem in &inst.mems[parsed.imported_mems as usize..] {
-            self.mems.get_mut(mem).expect("taken in just now").home = Some(addr);
-        }
-        for &table in &inst.tables[parsed.imported_tables as usize..] {
-            self.tables.get_mut(table).expect("taken in just now").home = Some(addr);
-        }
-        for &global in &inst.globals[parsed.imported_globals as usize..] {
-            self.globals.get_mut(global).expect("taken in just now").home = Some(addr);
-        }
         addr
     }
 

@@ -59,6 +59,8 @@ mod memory;
 mod ranges;
 #[expect(unsafe_code, reason = "records that compiled code reads live at raw addresses")]
 mod record;
+#[expect(unsafe_code, reason = "shares room that is empty between threads")]
+mod spare;
 #[expect(unsafe_code, reason = "owns the store's raw context")]
 mod store;
 #[expect(unsafe_code, reason = "reads and writes the elements that guests see")]
@@ -89,6 +91,7 @@ pub use room::LimiterSource;
 pub use roots::Root;
 pub use scope::Claimed;
 pub use snapshot::{ReadSnapshotError, Snapshot, SnapshotError};
+pub use spare::SpareLists;
 pub use store::{EpochHandler, Store, StoreConfig};
 pub use table::TableInst;
 pub use tiers::{NoCode, TierSummary, Tiers};

@@ -1,6 +1,6 @@
 //! Linear memories (specification, "Memory Instances").
 
-use crate::addr::{InstAddr, MemAddr};
+use crate::addr::MemAddr;
 use crate::image::MemImage;
 use crate::limits::GrowError;
 use crate::memory_pool::{MemoryPool, Shape, Slot};
@@ -44,8 +44,6 @@ pub struct MemInst {
     first_committed: usize,
     pool: Arc<MemoryPool>,
     record: Record<VmMem>,
-    /// The instance in whose context the record lies.
-    pub(crate) home: Option<InstAddr>,
     /// Its place among those that the engine's pool allows.
     pub(crate) place: Place,
     /// The next in the store's list of those that are to be made ready.
@@ -97,7 +95,6 @@ impl MemInst {
             image: image.cloned(),
             pool: pool.clone(),
             record,
-            home: None,
             place: Place::default(),
             next_unready: None,
             made_at: entries,
@@ -116,7 +113,6 @@ impl MemInst {
     pub(crate) fn start_anew(&mut self, mut fresh: Self) {
         let vm = fresh.record.get();
         std::mem::swap(&mut self.record, &mut fresh.record);
-        fresh.home = self.home;
         fresh.next_unready = self.next_unready;
         std::mem::swap(&mut self.place, &mut fresh.place);
         std::mem::swap(self, &mut fresh);
@@ -199,7 +195,11 @@ impl MemInst {
     /// Moves the record out of its instance's context, which is about to go.
     pub(crate) fn leave_home(&mut self) {
         self.record.move_out();
-        self.home = None;
+    }
+
+    /// Whether no instance defines it, or not any more.
+    pub(crate) fn is_homeless(&self) -> bool {
+        self.record.is_boxed()
     }
 
     pub(crate) fn record(&self) -> *mut VmMem {

@@ -186,10 +186,16 @@ impl Store {
             return None;
         }
         self.released = 0;
-        let host_funcs = self.trace();
-        self.move_records_out();
+        let held = self.held.bytes();
+        let Reached { host_funcs, outliving } = self.trace();
+        if outliving > 0 || cfg!(debug_assertions) {
+            let moved = self.move_records_out();
+            debug_assert_eq!(moved, outliving, "everything that outlives its instance is counted");
+        }
         self.forget_unready();
-        let dead = self.take_unreached(host_funcs);
+        let mut dead = self.take_unreached(host_funcs);
+        // What outlives its instance may have moved to a place of its own.
+        dead.count.bytes += held.saturating_sub(self.held.bytes());
         self.forget_reclaimed_links();
         self.lived = self.instances.len() + self.funcs.len() + self.externs.len();
         Some(dead)
@@ -237,6 +243,10 @@ pub(crate) struct Work {
     externs: Vec<u32>,
     /// How many host functions were reached.
     pub host_funcs: usize,
+    /// How many memories, tables and globals the instances define that were reached.
+    pub defined: usize,
+    /// How many were reached that are no instance's, or not any more.
+    pub homeless: usize,
     /// The context of the instance that was looked at last: what its tables and globals hold lies there mostly.
     pub own: Range<usize>,
 }
@@ -260,7 +270,9 @@ impl Work {
 
 impl Holder for MemInst {
     /// Nothing: bytes are no references.
-    fn trace(&self, _: &mut Work) {}
+    fn trace(&self, work: &mut Work) {
+        work.homeless += usize::from(self.is_homeless());
+    }
 }
 
 impl Holder for Roots {
@@ -269,10 +281,18 @@ impl Holder for Roots {
     }
 }
 
+/// What a trace has found, beside its marks.
+struct Reached {
+    /// How many host functions were reached.
+    host_funcs: usize,
+    /// How many memories, tables and globals of instances that were not.
+    outliving: usize,
+}
+
 /// Tracing.
 impl Store {
-    /// Marks what is reached; how many host functions are.
-    fn trace(&mut self) -> usize {
+    /// Marks what is reached.
+    fn trace(&mut self) -> Reached {
         self.instances.unmark_all();
         self.funcs.unmark_all();
         self.mems.unmark_all();
@@ -288,7 +308,8 @@ impl Store {
         self.trace_claimed::<GlobalInst>(&mut work);
         self.roots.trace(&mut work);
         work.externs.into_iter().for_each(|number| self.externs.mark(number));
-        work.host_funcs
+        let items = self.mems.marked_count() + self.tables.marked_count() + self.globals.marked_count();
+        Reached { host_funcs: work.host_funcs, outliving: items - work.defined - work.homeless }
     }
 
     /// Marks what the host holds of a kind, and all that it reaches: of one thing after the other, so that what lies
@@ -355,63 +376,57 @@ const LISTED: &str = "marked just now, so in the list";
 /// Sweeping.
 impl Store {
     /// Moves the records of memories, tables and globals that outlive their instance out of its context, and
-    /// tells the instances that import them.
-    fn move_records_out(&mut self) {
-        if self.instances.all_marked() {
-            return;
-        }
-        let dying = |instances: &Arena<ModuleInst>, home: Option<InstAddr>| {
-            home.is_some_and(|home| !instances.is_marked(home))
-        };
-        let mut moved = (HashSet::new(), HashSet::new(), HashSet::new());
+    /// tells the instances that import them; how many.
+    fn move_records_out(&mut self) -> usize {
         let types = self.types().clone();
-        for addr in self.mems.marked().collect::<Vec<_>>() {
-            let mem = self.mems.get_mut(addr).expect(LISTED);
-            if dying(&self.instances, mem.home) {
-                mem.leave_home();
-                moved.0.insert(addr);
-            }
+        let (mut mems, mut tables, mut globals) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for inst in self.instances.unmarked() {
+            let parsed = inst.module.module();
+            let own = inst.mems.iter().skip(parsed.imported_mems as usize);
+            mems.extend(own.filter(|&&mem| self.mems.is_marked(mem)));
+            let own = inst.tables.iter().skip(parsed.imported_tables as usize);
+            tables.extend(own.filter(|&&table| self.tables.is_marked(table)));
+            let own = inst.globals.iter().skip(parsed.imported_globals as usize);
+            globals.extend(own.filter(|&&global| self.globals.is_marked(global)));
         }
-        for addr in self.tables.marked().collect::<Vec<_>>() {
-            let table = self.tables.get_mut(addr).expect(LISTED);
-            if dying(&self.instances, table.home) {
-                table.leave_home(&types);
-                moved.1.insert(addr);
-            }
+        let count = mems.len() + tables.len() + globals.len();
+        if count == 0 {
+            return 0;
         }
-        for addr in self.globals.marked().collect::<Vec<_>>() {
-            let global = self.globals.get_mut(addr).expect(LISTED);
-            if dying(&self.instances, global.home) {
-                global.leave_home(&types);
-                moved.2.insert(addr);
-            }
+        for &mem in &mems {
+            self.mems.get_mut(mem).expect(LISTED).leave_home();
         }
-        if moved.0.is_empty() && moved.1.is_empty() && moved.2.is_empty() {
-            return;
+        for &table in &tables {
+            let table = self.tables.get_mut(table).expect(LISTED);
+            self.held -= table.weight();
+            table.leave_home(&types);
+            self.held += table.weight();
+        }
+        for &global in &globals {
+            self.globals.get_mut(global).expect(LISTED).leave_home(&types);
         }
         for addr in self.instances.marked().collect::<Vec<_>>() {
             let inst = self.instances.get_mut(addr).expect(LISTED);
             let module = inst.module.clone();
             let (layout, parsed) = (module.layout(), module.module());
-            for (at, mem) in
-                (0..parsed.imported_mems).zip(&inst.mems).filter(|(_, mem)| moved.0.contains(mem))
-            {
+            for (at, mem) in (0..parsed.imported_mems).zip(&inst.mems).filter(|(_, mem)| mems.contains(mem)) {
                 let record = self.mems.get(*mem).expect(LISTED).record();
                 inst.ctx.set_imported(layout.mem(MemIdx(at)), record);
             }
             for (at, table) in
-                (0..parsed.imported_tables).zip(&inst.tables).filter(|(_, t)| moved.1.contains(t))
+                (0..parsed.imported_tables).zip(&inst.tables).filter(|(_, t)| tables.contains(t))
             {
                 let record = self.tables.get(*table).expect(LISTED).record();
                 inst.ctx.set_imported(layout.table(TableIdx(at)), record);
             }
             for (at, global) in
-                (0..parsed.imported_globals).zip(&inst.globals).filter(|(_, g)| moved.2.contains(g))
+                (0..parsed.imported_globals).zip(&inst.globals).filter(|(_, g)| globals.contains(g))
             {
                 let record = self.globals.get(*global).expect(LISTED).record();
                 inst.ctx.set_imported(layout.global(GlobalIdx(at)), record);
             }
         }
+        count
     }
 
     /// Takes out of the lists what the trace did not reach, which found `host_funcs` host functions; frees all of it
@@ -450,7 +465,7 @@ impl Store {
         let externs = self.externs.sweep();
         count.functions = funcs.len();
         count.host_references = externs.len();
-        count.bytes = weight.bytes() + externs.iter().map(Externs::weight).sum::<usize>();
+        count.bytes = externs.iter().map(Externs::weight).sum();
         Dead { count, funcs, externs }
     }
 }

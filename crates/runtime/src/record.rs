@@ -32,6 +32,11 @@ impl<T: Copy> Record<T> {
         *self = Self::boxed(self.get());
     }
 
+    /// Whether it is an allocation of its own.
+    pub fn is_boxed(&self) -> bool {
+        self.boxed
+    }
+
     /// Where it is.
     pub fn as_ptr(&self) -> *mut T {
         self.at.as_ptr()

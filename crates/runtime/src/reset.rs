@@ -7,7 +7,6 @@ use crate::instantiate::{InstantiateError, init_table};
 use crate::limits::GrowError;
 use crate::memory::{MemInst, NewMemory};
 use crate::store::Store;
-use crate::table::TableInst;
 use std::fmt;
 use tenure_module::ImportType;
 
@@ -91,7 +90,8 @@ impl Store {
             };
             mems.push(MemInst::of_its_own(new).map_err(ResetError::Memory)?);
         }
-        let tables = parsed.tables[first_table..].iter().map(|table| TableInst::of_its_own(table.ty));
+        let ctx = &self.instances.get(instance.addr).expect(OWN).ctx;
+        let tables = (0..own_tables.len()).map(|at| module.template().fresh_table(at, &module, ctx));
         let tables: Vec<_> = tables.collect::<Result<_, _>>().map_err(ResetError::Table)?;
 
         for (addr, fresh) in own_mems.into_iter().zip(mems) {
@@ -105,6 +105,7 @@ impl Store {
             let table = self.tables.get_mut(addr).expect(OWN);
             self.held -= table.weight();
             table.start_anew(fresh);
+            table.fill(0, 0, table.size());
             self.held += table.weight();
         }
         for (&addr, decl) in own_globals.iter().zip(&parsed.globals[parsed.imported_globals as usize..]) {

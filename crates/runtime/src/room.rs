@@ -84,6 +84,7 @@ impl Store {
     }
 
     /// Sets what it may hold. What it holds already stays, also when that is more.
+    #[inline]
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
         self.stack_bytes = self.limits.stack_within(self.config().max_wasm_stack);
@@ -230,7 +231,7 @@ impl Store {
         wanted.add_table(&ty);
         self.check_room(&wanted, limiter)?;
         // SAFETY: no place is given.
-        let mut table = self.permit_table(&ty, limiter, || unsafe { TableInst::new(ty, None) })?;
+        let mut table = self.permit_table(&ty, limiter, || unsafe { TableInst::new(ty, (None, None)) })?;
         table.fill(0, init, ty.min);
         table.type_in_use = self.types().named_by(ValType::Ref(ty.element));
         self.held += table.weight();

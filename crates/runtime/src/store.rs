@@ -16,6 +16,7 @@ use crate::reclaim::Panics;
 use crate::room::LimiterSource;
 use crate::roots::{Root, Roots};
 use crate::scope::OpenScope;
+use crate::spare::SpareLists;
 use crate::table::TableInst;
 use crate::usage::Weight;
 use std::any::Any;
@@ -45,6 +46,8 @@ pub struct StoreConfig {
     pub epochs: Arc<Epochs>,
     /// How memories that the host makes are reserved, and whether faults stand for traps.
     pub tunables: Tunables,
+    /// Room for long lists.
+    pub spare: SpareLists,
 }
 
 /// Owns instances, functions, tables, memories, globals and host references. Nothing in it is counted:
@@ -52,7 +55,7 @@ pub struct StoreConfig {
 pub struct Store {
     id: StoreId,
     vm: NonNull<VmStore>,
-    config: Arc<StoreConfig>,
+    pub(crate) config: Arc<StoreConfig>,
     /// Bytes of stack that guests may use in one call from the host, by the configuration and the limits: at hand, since
     /// each call asks.
     pub(crate) stack_bytes: usize,
@@ -435,6 +438,7 @@ impl Store {
     fn add_func(&mut self, func: FuncInst) -> FuncAddr {
         let funcref = func.funcref;
         self.held += func.weight();
+        self.funcs.make_room(&self.config.spare.funcs);
         let addr = self.funcs.insert(func);
         // SAFETY: the record lives as long as the function: in its own allocation, or in the context of an
         // instance of this store.
@@ -654,14 +658,20 @@ impl Drop for Store {
         debug_assert!(!self.is_active(), "a call borrows the store");
         // Host closures and values go first, while what they may look at is still whole; then what instances own.
         let mut panics = Panics::default();
-        panics.bury(self.funcs.take_all());
-        panics.bury(self.externs.take_all());
-        self.tables = Arena::default();
+        let spare = &self.config.spare;
+        if self.funcs.len() > 0 {
+            panics.bury(self.funcs.take_all());
+            self.funcs.clear(&spare.funcs);
+        }
+        if self.externs.len() > 0 {
+            panics.bury(self.externs.take_all());
+        }
+        self.tables.clear(&spare.tables);
         let entries = self.entries;
         self.mems.iter_mut().for_each(|mem| mem.settle(entries));
-        self.mems = Arena::default();
-        self.globals = Arena::default();
-        self.instances = Arena::default();
+        self.mems.clear(&spare.mems);
+        self.globals.clear(&spare.globals);
+        self.instances.clear(&spare.instances);
         match self.place {
             Some(place) => self.config.epochs.give_back(place),
             None => {

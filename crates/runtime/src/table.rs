@@ -1,6 +1,5 @@
 //! Tables (specification, "Table Instances").
 
-use crate::addr::InstAddr;
 use crate::limits::GrowError;
 use crate::pooling::Place;
 use crate::reclaim::{Holder, Work};
@@ -20,8 +19,6 @@ pub struct TableInst {
     ty: TableType,
     elements: Elements,
     record: Record<VmTable>,
-    /// The instance in whose context the record lies.
-    pub(crate) home: Option<InstAddr>,
     /// Its place among those that the engine's pool allows.
     pub(crate) place: Place,
     /// Keeps the type of its elements in use where no instance's module does.
@@ -29,20 +26,30 @@ pub struct TableInst {
 }
 
 impl TableInst {
-    /// A table of `ty.min` null elements. Its record goes to `at`, or to an allocation of its own.
+    /// A table of `ty.min` elements. Its record goes to the first of `places`; its elements are what is in the second.
+    /// Without those they have allocations of their own, and the elements are null.
     ///
     /// # Safety
-    /// `at`, when given, is aligned, writable, and outlives the result.
-    pub(crate) unsafe fn new(ty: TableType, at: Option<NonNull<VmTable>>) -> Result<Self, GrowError> {
+    /// Both, when given, are aligned and writable, nobody else's, and outlive the result or its
+    /// [`TableInst::leave_home`]. The second has a word for each element.
+    pub(crate) unsafe fn new(
+        ty: TableType,
+        places: (Option<NonNull<VmTable>>, Option<NonNull<u64>>),
+    ) -> Result<Self, GrowError> {
+        let (at, room) = places;
         let len = usize::try_from(ty.min).map_err(|_| GrowError::Limit)?;
-        let elements = Elements::new(len, element_size(&ty)).ok_or_else(no_memory)?;
+        let size = element_size(&ty);
+        let elements = match room {
+            Some(room) => Elements { base: room.cast(), capacity: len, size, is_lent: true },
+            None => Elements::new(len, size).ok_or_else(no_memory)?,
+        };
         let vm = VmTable { base: elements.base.as_ptr(), len };
         let record = match at {
             // SAFETY: the caller vouches for `at`.
             Some(at) => unsafe { Record::in_context(at, vm) },
             None => Record::boxed(vm),
         };
-        Ok(Self { ty, elements, record, home: None, place: Place::default(), type_in_use: None })
+        Ok(Self { ty, elements, record, place: Place::default(), type_in_use: None })
     }
 
     /// Writes elements from the first on; the table has room for all.
@@ -57,17 +64,10 @@ impl TableInst {
         }
     }
 
-    /// A table whose record is in an allocation of its own.
-    pub(crate) fn of_its_own(ty: TableType) -> Result<Self, GrowError> {
-        // SAFETY: no place is given.
-        unsafe { Self::new(ty, None) }
-    }
-
     /// Becomes `fresh`, with its record where it was.
     pub(crate) fn start_anew(&mut self, mut fresh: Self) {
         let vm = fresh.record.get();
         std::mem::swap(&mut self.record, &mut fresh.record);
-        fresh.home = self.home;
         std::mem::swap(&mut self.place, &mut fresh.place);
         std::mem::swap(&mut self.type_in_use, &mut fresh.type_in_use);
         std::mem::swap(self, &mut fresh);
@@ -88,11 +88,14 @@ impl TableInst {
         self.record.get().len
     }
 
-    /// Moves the record out of its instance's context, which is about to go; its type stays in use.
+    /// Moves record and elements out of its instance's context, which is about to go; its type stays in use.
     pub(crate) fn leave_home(&mut self, types: &TypeRegistry) {
+        if self.elements.is_lent {
+            self.elements = self.elements.moved_out();
+            self.record.set(VmTable { base: self.elements.base.as_ptr(), len: self.len() });
+        }
         self.type_in_use = types.named_by(ValType::Ref(self.ty.element));
         self.record.move_out();
-        self.home = None;
     }
 
     pub(crate) fn record(&self) -> *mut VmTable {
@@ -172,15 +175,16 @@ impl TableInst {
         Ok(old)
     }
 
-    /// Bytes of its elements and of the room to grow that it keeps.
+    /// Bytes of its elements and of the room to grow that it keeps, outside of its instance's context.
     pub fn footprint(&self) -> usize {
-        (self.elements.capacity + 1) * self.elements.size
+        if self.elements.is_lent { 0 } else { (self.elements.capacity + 1) * self.elements.size }
     }
 }
 
 impl Holder for TableInst {
     fn trace(&self, work: &mut Work) {
-        let Self { ty, elements, record: _, home: _, place: _, type_in_use: _ } = self;
+        let Self { ty, elements, record, place: _, type_in_use: _ } = self;
+        work.homeless += usize::from(record.is_boxed());
         for at in 0..self.len() {
             work.reference(ty.element.heap, elements.get(at));
         }
@@ -208,6 +212,8 @@ struct Elements {
     base: NonNull<u8>,
     capacity: usize,
     size: usize,
+    /// Whether the room is in the context of the table's instance.
+    is_lent: bool,
 }
 
 impl Elements {
@@ -216,7 +222,17 @@ impl Elements {
         let layout = Self::layout(capacity.checked_add(1)?, size)?;
         // SAFETY: the layout is not empty.
         let base = unsafe { quarantine::alloc_zeroed(layout)? };
-        Some(Self { base, capacity, size })
+        Some(Self { base, capacity, size, is_lent: false })
+    }
+
+    /// The same elements in an allocation of their own.
+    fn moved_out(&self) -> Self {
+        let Some(own) = Self::new(self.capacity, self.size) else {
+            std::alloc::handle_alloc_error(Layout::new::<u64>())
+        };
+        // SAFETY: both hold so many elements of this size and are apart from each other.
+        unsafe { own.base.copy_from_nonoverlapping(self.base, self.capacity * self.size) };
+        own
     }
 
     fn layout(count: usize, size: usize) -> Option<Layout> {
@@ -259,6 +275,9 @@ impl Elements {
 
 impl Drop for Elements {
     fn drop(&mut self) {
+        if self.is_lent {
+            return;
+        }
         let layout = Self::layout(self.capacity + 1, self.size).expect("the layout was made before");
         // SAFETY: allocated with this layout in `new`.
         unsafe { quarantine::dealloc(self.base, layout) };

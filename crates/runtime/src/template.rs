@@ -2,19 +2,23 @@
 
 use crate::few::Few;
 use crate::image::constant;
+use crate::limits::GrowError;
 use crate::loaded::LoadedModule;
 use crate::table::TableInst;
 use crate::vm_ctx::{Spares, VmCtx};
+use std::ptr::NonNull;
 use std::sync::Arc;
 use tenure_abi::vm::{VmCtxHeader, VmFuncRef};
 use tenure_module::{ConstOp, DataMode, ElemItems, ElemMode, Module};
-use tenure_types::{FuncIdx, TableIdx};
+use tenure_types::{FuncIdx, TableIdx, TableType};
 
 /// A context with funcrefs, the elements of tables, and which segments are used up.
 pub(crate) struct Template {
     ctx: VmCtx,
     spares: Option<Arc<Spares>>,
     tables: Option<Box<[Elements]>>,
+    /// For each own table that its elements lie in the context, the first of their words.
+    rooms: Few<Option<usize>>,
     dropped_elems: Few<bool>,
     dropped_datas: Few<bool>,
 }
@@ -46,7 +50,8 @@ impl Template {
             type_ids: std::ptr::null(),
             instance: 0,
         };
-        let mut ctx = VmCtx::new(layout, header);
+        let (rooms, words) = rooms(parsed);
+        let mut ctx = VmCtx::new(layout, header, words);
         for (escape, &func) in parsed.escaping.iter().enumerate() {
             let funcref = VmFuncRef {
                 slot: module.slot(func),
@@ -70,6 +75,7 @@ impl Template {
             dropped_elems: dropped_elems.collect(),
             dropped_datas: dropped_datas.collect(),
             tables,
+            rooms,
         }
     }
 
@@ -82,6 +88,31 @@ impl Template {
     pub fn new_ctx(&self, module: &LoadedModule, header: VmCtxHeader) -> VmCtx {
         // SAFETY: nobody writes to the template's context, which has this layout; the spares are its own.
         unsafe { self.ctx.copy(module.layout(), header, self.spares.as_ref()) }
+    }
+
+    /// Room in `ctx` for the elements of own table number `at`, which is of type `ty`; `None` when they are to be elsewhere.
+    pub fn room(
+        &self,
+        at: usize,
+        ty: &TableType,
+        module: &LoadedModule,
+        ctx: &VmCtx,
+    ) -> Option<NonNull<u64>> {
+        let parsed = module.module();
+        // A snapshot's may have grown.
+        let is_first = ty.min == parsed.tables.get(parsed.imported_tables as usize + at)?.ty.min;
+        let word = self.rooms.get(at).copied().flatten().filter(|_| is_first)?;
+        Some(ctx.word(module.layout(), word))
+    }
+
+    /// What own table number `at` of the instance with context `ctx` is to become to start anew, once it is filled with nulls:
+    /// its elements may lie where those of the table do now.
+    pub fn fresh_table(&self, at: usize, module: &LoadedModule, ctx: &VmCtx) -> Result<TableInst, GrowError> {
+        let parsed = module.module();
+        let ty = parsed.tables[parsed.imported_tables as usize + at].ty;
+        let room = self.room(at, &ty, module, ctx);
+        // SAFETY: the room has a word for each element, and is the table's that this is to become.
+        unsafe { TableInst::new(ty, (None, room)) }
     }
 
     /// Writes the first elements of `table`, own table number `at`, in the instance with context `ctx`; none when
@@ -111,6 +142,24 @@ impl Template {
     pub fn dropped_datas(&self) -> Few<bool> {
         self.dropped_datas.clone()
     }
+}
+
+/// Tables of so many elements at most have them in the context, so that there is no block for each of them; and so many in all
+/// tables of a module.
+const MOST_LENT: (u64, usize) = (16, 64);
+
+/// For each own table, where its elements lie in the context, if they do; and how many words they take.
+fn rooms(module: &Module) -> (Few<Option<usize>>, usize) {
+    let mut words = 0;
+    let own = &module.tables[module.imported_tables as usize..];
+    let rooms = own.iter().map(|table| {
+        let len = table.ty.min.max(1);
+        let is_lent = len <= MOST_LENT.0 && words + len as usize <= MOST_LENT.1;
+        let first = words;
+        words += if is_lent { len as usize } else { 0 };
+        is_lent.then_some(first)
+    });
+    (rooms.collect(), words)
 }
 
 /// The first elements of each own table, when all are known; [`LoadedModule::images`] has checked where segments go.

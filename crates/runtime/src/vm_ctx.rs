@@ -73,9 +73,10 @@ impl Drop for Spares {
 }
 
 impl VmCtx {
-    /// A zeroed block laid out by `layout`, starting with `header`.
-    pub fn new(layout: &CtxLayout, header: VmCtxHeader) -> Self {
-        let size = Layout::from_size_align(layout.size().max(size_of::<VmCtxHeader>()), CtxLayout::ALIGN);
+    /// A zeroed block laid out by `layout`, starting with `header`, and with room for `words` behind.
+    pub fn new(layout: &CtxLayout, header: VmCtxHeader, words: usize) -> Self {
+        let size = layout.size().max(size_of::<VmCtxHeader>()) + words * size_of::<u64>();
+        let size = Layout::from_size_align(size, CtxLayout::ALIGN);
         let size = size.expect("a context has less than 2 GiB");
         // SAFETY: the size is at least the header's.
         let Some(block) = (unsafe { quarantine::alloc_zeroed(size) }) else {
@@ -222,6 +223,12 @@ impl VmCtx {
         // SAFETY: inside the block, and filled in when the instance was made.
         let import = unsafe { self.at::<VmImport>(layout.import(func)).read() };
         NonNull::new(import.funcref).expect("imports are filled in when the instance is made")
+    }
+
+    /// Word number `at` of the room behind what `layout` lays out.
+    pub fn word(&self, layout: &CtxLayout, at: usize) -> NonNull<u64> {
+        let offset = layout.size().max(size_of::<VmCtxHeader>()) + at * size_of::<u64>();
+        self.at(i32::try_from(offset).expect("a context has less than 2 GiB"))
     }
 
     /// Where the funcref of escaping function number `escape` lies.

@@ -90,6 +90,7 @@ impl Engine {
             backtraces: true,
             epochs: Arc::default(),
             tunables: tunables(),
+            spare: Default::default(),
         };
         let mut store = Store::new(Arc::new(config));
         store.set_automatic_reclaim(false);

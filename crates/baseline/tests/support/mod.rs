@@ -153,6 +153,7 @@ pub fn instantiate_loaded(
         backtraces: true,
         epochs: Arc::default(),
         tunables: tunables.clone(),
+        spare: Default::default(),
     };
     let mut store = Store::new(Arc::new(config));
     // Every deadline has come, and every guest may go on.
