@@ -123,10 +123,8 @@ impl CodeBuffer {
     #[inline]
     pub fn put(&mut self, word: u64, count: usize) {
         debug_assert!(count <= WORD, "{count} bytes do not come from one word");
-        if self.len + SLACK > self.bytes.len() {
-            self.grow();
-        }
-        self.bytes[self.len..][..WORD].copy_from_slice(&word.to_le_bytes());
+        let Some(room) = self.room() else { return self.put_in_more_room(word, count, 0, 0) };
+        room[..WORD].copy_from_slice(&word.to_le_bytes());
         self.len += count;
     }
 
@@ -134,14 +132,30 @@ impl CodeBuffer {
     #[inline]
     pub fn put2(&mut self, first: u64, first_count: usize, second: u64, second_count: usize) {
         debug_assert!(first_count < WORD && second_count <= WORD, "{first_count} and {second_count} bytes");
-        if self.len + SLACK > self.bytes.len() {
-            self.grow();
-        }
-        let room: &mut [u8] = &mut self.bytes[self.len..][..SLACK];
+        let Some(room) = self.room() else {
+            return self.put_in_more_room(first, first_count, second, second_count);
+        };
         room[..WORD].copy_from_slice(&first.to_le_bytes());
         // Below eight, as the mask tells the compiler.
         room[first_count & (WORD - 1)..][..WORD].copy_from_slice(&second.to_le_bytes());
         self.len += first_count + second_count;
+    }
+
+    /// The room behind the code, if there is enough of it for any instruction.
+    #[inline(always)]
+    fn room(&mut self) -> Option<&mut [u8; SLACK]> {
+        self.bytes.get_mut(self.len..)?.first_chunk_mut()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_in_more_room(&mut self, first: u64, first_count: usize, second: u64, second_count: usize) {
+        self.grow();
+        if second_count == 0 {
+            self.put(first, first_count);
+        } else {
+            self.put2(first, first_count, second, second_count);
+        }
     }
 
     /// Writes over what stands at `at`.

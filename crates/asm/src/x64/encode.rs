@@ -5,7 +5,7 @@
 //! so an instruction costs two stores and two checks of room, and no memory of its own.
 
 use super::inst::{Assembler, Size};
-use super::operand::{Address, Mem};
+use super::operand::{Mem, NO_INDEX};
 use super::reg::Gpr;
 
 /// The table that an opcode is looked up in.
@@ -21,7 +21,7 @@ pub(super) enum Map {
     Three3a,
 }
 
-/// An opcode with what goes before it.
+/// An opcode with what goes before it. Small enough for one register, and put together without a branch.
 #[derive(Clone, Copy)]
 pub(super) struct Op {
     code: u8,
@@ -30,13 +30,16 @@ pub(super) struct Op {
     map: Map,
     /// REX.W as it stands in the prefix: 8 or 0.
     wide: u8,
-    /// Whether REX is needed whatever the registers: `spl`, `bpl`, `sil` and `dil` are told by it.
-    force_rex: bool,
+    /// 0x40 if REX is needed whatever the registers: `spl`, `bpl`, `sil` and `dil` are told by it.
+    rex: u8,
+    /// How many bytes of `escape` there are.
+    escapes: u8,
+    escape: u16,
 }
 
 #[inline]
 pub(super) const fn op(code: u8) -> Op {
-    Op { code, prefix: 0, map: Map::One, wide: 0, force_rex: false }
+    Op { code, prefix: 0, map: Map::One, wide: 0, rex: 0, escapes: 0, escape: 0 }
 }
 
 impl Op {
@@ -47,12 +50,18 @@ impl Op {
 
     #[inline]
     pub(super) const fn escape(self) -> Op {
-        Op { map: Map::Two, ..self }
+        self.map(Map::Two)
     }
 
     #[inline]
     pub(super) const fn map(self, map: Map) -> Op {
-        Op { map, ..self }
+        let (escape, escapes) = match map {
+            Map::One => (0, 0),
+            Map::Two => (0x0f, 1),
+            Map::Three38 => (0x380f, 2),
+            Map::Three3a => (0x3a0f, 2),
+        };
+        Op { map, escape, escapes, ..self }
     }
 
     #[inline]
@@ -71,7 +80,7 @@ impl Op {
     /// For an operation that takes `reg` as one byte.
     #[inline]
     pub(super) const fn byte_reg(self, reg: Gpr) -> Op {
-        Op { force_rex: matches!(reg.number(), 4..=7), ..self }
+        Op { rex: if matches!(reg.number(), 4..=7) { 0x40 } else { 0 }, ..self }
     }
 
     /// Prefix, REX and opcode as a word, and their number. The three numbers are those that ModRM.reg, SIB.index
@@ -80,21 +89,12 @@ impl Op {
     pub(super) const fn head(self, reg: u8, index: u8, rm: u8) -> (u64, usize) {
         let mut word = self.prefix as u64;
         let mut count = (self.prefix != 0) as usize;
-        let rex = self.wide | (reg >> 3) << 2 | (index >> 3) << 1 | rm >> 3;
-        if rex != 0 || self.force_rex {
-            word |= (0x40 | rex as u64) << (8 * count);
-            count += 1;
-        }
-        let (escape, escapes) = match self.map {
-            Map::One => (0, 0),
-            Map::Two => (0x0f, 1),
-            Map::Three38 => (0x380f, 2),
-            Map::Three3a => (0x3a0f, 2),
-        };
-        word |= escape << (8 * count);
-        count += escapes;
-        word |= (self.code as u64) << (8 * count);
-        (word, count + 1)
+        let rex = self.rex | self.wide | (reg >> 3) << 2 | (index >> 3) << 1 | rm >> 3;
+        let has_rex = rex != 0;
+        word |= ((0x40 | rex as u64) * has_rex as u64) << (8 * count);
+        count += has_rex as usize;
+        word |= (self.escape as u64 | (self.code as u64) << (8 * self.escapes)) << (8 * count);
+        (word, count + self.escapes as usize + 1)
     }
 
     /// The same for the AVX form: prefix and opcode. `first` is the operand that the older form lacks, or 0.
@@ -152,7 +152,34 @@ const fn modrm(mode: u8, reg: u8, rm: u8) -> u8 {
     mode << 6 | (reg & 7) << 3 | (rm & 7)
 }
 
-/// The two shapes of instruction.
+/// ModRM.rm when a SIB byte follows.
+const SIB: u8 = 0b100;
+/// ModRM.rm, with mode 0, of a distance from the end of the instruction.
+const RIP: u8 = 0b101;
+
+/// How much is written of a memory operand that is no label.
+struct Shape {
+    /// ModRM.mod
+    mode: u8,
+    disp_count: usize,
+    sib_count: usize,
+}
+
+impl Shape {
+    #[inline(always)]
+    fn of(mem: Mem) -> Self {
+        let Mem { base, index, disp, .. } = mem;
+        // Mode 0 with rbp or r13 means something else, so these two take a displacement of zero.
+        let (is_zero, is_byte) = (disp == 0 && base & 7 != RIP, disp == i32::from(disp as i8));
+        let (mode, disp_count) = if is_byte { (1, 1) } else { (2, 4) };
+        let (mode, disp_count) = if is_zero { (0, 0) } else { (mode, disp_count) };
+        // rsp and r12 in ModRM.rm announce a SIB byte, so these two need one.
+        let sib_count = usize::from(index != NO_INDEX || base & 7 == SIB);
+        Self { mode, disp_count, sib_count }
+    }
+}
+
+/// The shapes of instruction.
 impl Assembler {
     /// An instruction whose second operand is a register.
     #[inline]
@@ -164,8 +191,10 @@ impl Assembler {
     /// An instruction whose second operand is memory.
     #[inline]
     pub(super) fn mem_rm(&mut self, op: Op, reg: u8, mem: Mem, imm: Imm) {
-        let (index, base) = mem.high_numbers();
-        self.mem_tail(op.head(reg, index, base), reg, mem, imm);
+        if op.prefix == 0 && op.escapes == 0 && op.rex == 0 && imm.count == 0 {
+            return self.mem_short(op.code, op.wide, reg, mem);
+        }
+        self.mem_tail(op.head(reg, mem.index, mem.base), reg, mem, imm);
     }
 
     /// An AVX instruction whose last operand is a register. `first` is the operand that older forms lack.
@@ -178,65 +207,63 @@ impl Assembler {
     /// An AVX instruction whose last operand is memory.
     #[inline]
     pub(super) fn vex_mem(&mut self, op: Op, reg: u8, first: u8, mem: Mem, imm: Imm) {
-        let (index, base) = mem.high_numbers();
-        self.mem_tail(op.vex_head(reg, first, index, base), reg, mem, imm);
+        self.mem_tail(op.vex_head(reg, first, mem.index, mem.base), reg, mem, imm);
+    }
+
+    /// The most frequent shape: an opcode of one byte without prefix, a memory operand, no immediate. That is one word.
+    #[inline(never)]
+    fn mem_short(&mut self, code: u8, wide: u8, reg: u8, mem: Mem) {
+        if mem.label.is_some() {
+            return self.mem_label(code, wide, reg, mem);
+        }
+        // Whole words, so that nothing has to be cut to bytes in between.
+        let [code, wide, reg, base, index] = [code, wide, reg, mem.base, mem.index].map(u64::from);
+        let [rip, sib] = [RIP, SIB].map(u64::from);
+        let disp = u64::from(mem.disp as u32);
+        let (mode, disp_count) = match mem.disp {
+            0 if base & 7 != rip => (0x00, 0),
+            -128..=127 => (0x40, 1),
+            _ => (0x80, 4),
+        };
+        let modrm = mode | (reg & 7) << 3;
+        let (mut word, mut count) = if index == u64::from(NO_INDEX) && base & 7 != sib {
+            (code | (modrm | base & 7) << 8 | disp << 16, disp_count + 2)
+        } else {
+            let sib_byte = u64::from(mem.scale) << 6 | (index & 7) << 3 | base & 7;
+            (code | (modrm | sib) << 8 | sib_byte << 16 | disp << 24, disp_count + 3)
+        };
+        let rex = wide | reg >> 3 << 2 | index >> 3 << 1 | base >> 3;
+        if rex != 0 {
+            word = word << 8 | 0x40 | rex;
+            count += 1;
+        }
+        self.buffer.put(word, count);
+    }
+
+    #[cold]
+    fn mem_label(&mut self, code: u8, wide: u8, reg: u8, mem: Mem) {
+        let op = Op { wide, ..op(code) };
+        self.mem_tail(op.head(reg, 0, 0), reg, mem, NONE);
     }
 
     /// What follows the opcode of an instruction with a memory operand.
-    #[inline]
+    #[inline(never)]
     fn mem_tail(&mut self, (mut head, mut count): (u64, usize), reg: u8, mem: Mem, imm: Imm) {
-        /// ModRM.rm when a SIB byte follows; SIB.index when there is no index.
-        const SIB: u8 = 0b100;
-        /// ModRM.rm, with mode 0, of a distance from the end of the instruction.
-        const RIP: u8 = 0b101;
-
-        let (base, index) = match mem.address {
-            Address::Base(base) => (base.number(), None),
-            Address::Indexed(base, index, scale) => (base.number(), Some((index.number(), scale as u8))),
-            Address::Label(label) => {
-                head |= u64::from(modrm(0, reg, RIP)) << (8 * count);
-                let (tail, tail_count) = imm.behind(mem.disp, 4);
-                self.buffer.put2(head, count + 1, tail, tail_count);
-                self.buffer.use_rel32(label, imm.count);
-                return;
-            }
-        };
-        // Mode 0 with rbp or r13 means something else, so these two take a displacement of zero.
-        let (mode, disp_count) = match mem.disp {
-            0 if base & 7 != 5 => (0, 0),
-            -128..=127 => (1, 1),
-            _ => (2, 4),
-        };
-        // rsp and r12 in ModRM.rm announce a SIB byte, so these two need one.
-        let sib = match index {
-            Some((index, scale)) => Some(modrm(scale, index, base)),
-            None if base & 7 == SIB => Some(modrm(0, SIB, base)),
-            None => None,
-        };
-        match sib {
-            Some(sib) => {
-                let both = u64::from(modrm(mode, reg, SIB)) | u64::from(sib) << 8;
-                head |= both << (8 * count);
-                count += 2;
-            }
-            None => {
-                head |= u64::from(modrm(mode, reg, base)) << (8 * count);
-                count += 1;
-            }
+        let Mem { base, index, scale, disp, label } = mem;
+        if let Some(label) = label {
+            head |= u64::from(modrm(0, reg, RIP)) << (8 * count);
+            let (tail, tail_count) = imm.behind(disp, 4);
+            self.buffer.put2(head, count + 1, tail, tail_count);
+            self.buffer.use_rel32(label, imm.count);
+            return;
         }
-        let (tail, tail_count) = imm.behind(mem.disp, disp_count);
+        let Shape { mode, disp_count, sib_count } = Shape::of(mem);
+        let rm = if sib_count == 1 { SIB } else { base };
+        // A SIB byte that there is not is written over by what follows.
+        let both = u64::from(modrm(mode, reg, rm)) | u64::from(modrm(scale, index, base)) << 8;
+        head |= both << (8 * count);
+        count += 1 + sib_count;
+        let (tail, tail_count) = imm.behind(disp, disp_count);
         self.buffer.put2(head, count, tail, tail_count);
-    }
-}
-
-impl Mem {
-    /// The numbers of index and base, whose fourth bits go to the prefix.
-    #[inline]
-    fn high_numbers(self) -> (u8, u8) {
-        match self.address {
-            Address::Base(base) => (0, base.number()),
-            Address::Indexed(base, index, _) => (index.number(), base.number()),
-            Address::Label(_) => (0, 0),
-        }
     }
 }

@@ -4,7 +4,7 @@ use iced_x86::{
     Decoder, DecoderOptions, Encoder, Formatter, Instruction, IntelFormatter, MemorySizeOptions, NumberBase,
 };
 
-use super::operand::Address;
+use super::operand::NO_INDEX;
 use super::{Assembler, Gpr, Mem, Scale, Size, Width, Xmm};
 
 /// Instructions, and what each should read as.
@@ -102,11 +102,13 @@ pub fn width_name(width: Width, reg: Gpr) -> String {
 }
 
 pub fn mem_name(mem: Mem) -> String {
-    let place = match mem.address {
-        Address::Base(base) => base.name(),
-        Address::Indexed(base, index, Scale::X1) => format!("{base:?}+{index:?}"),
-        Address::Indexed(base, index, scale) => format!("{base:?}+{index:?}*{}", 1 << scale as u8),
-        Address::Label(_) => unreachable!("labels are tested by themselves"),
+    assert_eq!(mem.label, None, "labels are tested by themselves");
+    let name = |number| Gpr::from_number(number).expect("numbers come from registers").name();
+    let base = name(mem.base);
+    let place = match (mem.index, mem.scale) {
+        (NO_INDEX, _) => base,
+        (index, 0) => format!("{base}+{}", name(index)),
+        (index, scale) => format!("{base}+{}*{}", name(index), 1 << scale),
     };
     match mem.disp {
         0 => format!("[{place}]"),

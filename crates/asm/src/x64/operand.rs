@@ -3,19 +3,21 @@
 use super::Gpr;
 use crate::Label;
 
-/// A place in memory: base, index and displacement, or a label of this code.
+/// A place in memory: base, index and displacement, or a label of this code. Held as the encodings want it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mem {
-    pub(super) address: Address,
+    /// The base's number; 0 with a label.
+    pub(super) base: u8,
+    /// The index's number, or [`NO_INDEX`].
+    pub(super) index: u8,
+    /// As a [`Scale`].
+    pub(super) scale: u8,
     pub(super) disp: i32,
+    pub(super) label: Option<Label>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Address {
-    Base(Gpr),
-    Indexed(Gpr, Gpr, Scale),
-    Label(Label),
-}
+/// SIB.index when there is none: it is the number of `rsp`.
+pub(super) const NO_INDEX: u8 = 0b100;
 
 /// What an index is multiplied by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +37,7 @@ impl Mem {
     /// `[base + disp]`
     #[inline]
     pub const fn new(base: Gpr, disp: i32) -> Mem {
-        Mem { address: Address::Base(base), disp }
+        Mem { base: base.number(), index: NO_INDEX, scale: 0, disp, label: None }
     }
 
     /// `[base + index * scale + disp]`
@@ -45,13 +47,13 @@ impl Mem {
     #[inline]
     pub const fn indexed(base: Gpr, index: Gpr, scale: Scale, disp: i32) -> Mem {
         assert!(index.number() != Gpr::RSP.number(), "rsp cannot be an index");
-        Mem { address: Address::Indexed(base, index, scale), disp }
+        Mem { base: base.number(), index: index.number(), scale: scale as u8, disp, label: None }
     }
 
     /// `[rip + label]`: the bytes at `label` in the same code.
     #[inline]
     pub const fn label(label: Label) -> Mem {
-        Mem { address: Address::Label(label), disp: 0 }
+        Mem { base: 0, index: NO_INDEX, scale: 0, disp: 0, label: Some(label) }
     }
 
     /// The place `bytes` further on.
@@ -63,6 +65,6 @@ impl Mem {
         let Some(disp) = self.disp.checked_add(bytes) else {
             panic!("a displacement has 32 bits");
         };
-        Mem { address: self.address, disp }
+        Mem { disp, ..self }
     }
 }
