@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod classes;
 mod compiled;
 mod compiler;
 mod image;
@@ -16,6 +17,7 @@ mod describe;
 pub mod wire;
 mod serialize;
 
+pub use classes::{class_of, class_of_refs};
 pub use compiled::{Cell, CompiledFunc, Reloc};
 pub use compiler::{
     CompileError, CompileUnit, Compiler, Inlining, LoopEntry, MemoryPlan, Profile, Tier, Tunables,

@@ -30,9 +30,9 @@ use tenure_abi::call_conv::{ValClass, results_in_memory};
 use tenure_abi::frame::loop_entry_type;
 use tenure_abi::vm::{VmCtxHeader, VmStore};
 use tenure_abi::{Builtin, Leaf, ValRaw};
-use tenure_code::{CompileError, CompileUnit, LoopEntry};
+use tenure_code::{CompileError, CompileUnit, LoopEntry, class_of, class_of_refs};
 use tenure_types::{FuncIdx, FuncType, Trap, TypeIdx};
-use wasmparser::{AbstractHeapType, BlockType};
+use wasmparser::BlockType;
 
 /// Buffers to be used again for the next function.
 #[derive(Default)]
@@ -399,32 +399,12 @@ impl<'a> Translator<'a> {
 
     /// The class of values of a type that stands in a body.
     pub(crate) fn class(&self, ty: wasmparser::ValType) -> Result<ValClass, CompileError> {
-        Ok(match ty {
-            wasmparser::ValType::I32 => ValClass::I32,
-            wasmparser::ValType::I64 => ValClass::I64,
-            wasmparser::ValType::F32 => ValClass::F32,
-            wasmparser::ValType::F64 => ValClass::F64,
-            wasmparser::ValType::V128 => ValClass::V128,
-            wasmparser::ValType::Ref(ty) => self.heap_class(ty.heap_type())?,
-        })
+        class_of(ty).map_err(|proposal| self.unsupported(proposal))
     }
 
     /// The class of references to `ty`.
     pub(crate) fn heap_class(&self, ty: wasmparser::HeapType) -> Result<ValClass, CompileError> {
-        match ty {
-            wasmparser::HeapType::Abstract { shared: false, ty } => match ty {
-                AbstractHeapType::Func | AbstractHeapType::NoFunc => Ok(ValClass::I64),
-                AbstractHeapType::Extern | AbstractHeapType::NoExtern => Ok(ValClass::I32),
-                AbstractHeapType::Exn | AbstractHeapType::NoExn => {
-                    Err(self.unsupported("exception-handling"))
-                }
-                _ => Err(self.unsupported("gc")),
-            },
-            wasmparser::HeapType::Abstract { .. } => Err(self.unsupported("shared-everything-threads")),
-            // Every type of a module is a function's.
-            wasmparser::HeapType::Concrete(_) => Ok(ValClass::I64),
-            wasmparser::HeapType::Exact(_) => Err(self.unsupported("custom-descriptors")),
-        }
+        class_of_refs(ty).map_err(|proposal| self.unsupported(proposal))
     }
 
     /// The error for an operator of a proposal that is not there yet.
