@@ -5,7 +5,7 @@ use crate::profile::Profile;
 use crate::rng::Rng;
 use indicatif::ProgressBar;
 use std::sync::Arc;
-use tenure_module::{BodyAllocations, Parsed, QuickCheck, parse};
+use tenure_module::{BodyAllocations, Parsed, QuickCheck, Summary, parse};
 use tenure_types::{FEATURES, Features, TypeRegistry};
 
 /// What was counted.
@@ -62,7 +62,7 @@ fn check(
     let mut allocations = BodyAllocations::default();
     for body in bodies {
         let func = body.func;
-        let is_accepted = quick.accepts(&module, &body, &mut ());
+        let is_accepted = quick.accepts(&module, &body, &mut Summary::default());
         let valid = body.validate(std::mem::take(&mut allocations));
         counts.bodies += 1;
         counts.accepted += u64::from(is_accepted);

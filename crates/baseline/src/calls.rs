@@ -6,13 +6,14 @@
 use crate::func::FuncCompiler;
 use crate::isa_x64::asm::{at, frame, outgoing};
 use crate::isa_x64::{KEPT_PINS, RDI, SCRATCH};
-use crate::regs::{Item, Reg, RegSet};
+use crate::regs::{Reg, RegSet};
 use crate::stack::Place;
 use crate::traps::Late;
 use std::sync::Arc;
 use tenure_abi::call_conv::{CallConv, Loc, ValClass};
 use tenure_abi::{Builtin, ValRaw};
 use tenure_code::CompileError;
+use tenure_module::Item;
 use tenure_types::{FuncIdx, FuncType, Trap};
 
 /// What is called.

@@ -27,7 +27,8 @@ struct Worker {
     quick: QuickCheck,
     validator: BodyAllocations,
     operators: OperatorsReaderAllocations,
-    buffers: Box<Buffers>,
+    /// `None` while they are in use, and before they first are.
+    buffers: Option<Box<Buffers>>,
 }
 
 impl BaselineCompiler {
@@ -108,16 +109,17 @@ impl Worker {
         body: Body<'_>,
     ) -> Result<Option<CompiledFunc>, CompileError> {
         let func = body.func;
-        let mut buffers = std::mem::take(&mut self.buffers);
-        let scan = &mut buffers.scan;
-        let is_scanned = !body.is_checked() && {
-            let is_accepted = self.quick.accepts(unit.module, &body, scan);
-            scan.has_watched(is_accepted)
+        let mut buffers = self.buffers.take().unwrap_or_default();
+        let is_right = match body.summary() {
+            Some(bytes) => {
+                buffers.summary.read(bytes);
+                true
+            }
+            None => self.quick.accepts(unit.module, &body, &mut buffers.summary) || body.is_checked(),
         };
         let mut compiler = FuncCompiler::new(unit, machine, func, wide_homes, buffers);
         compiler.fuel = unit.tunables.fuel.as_ref().map(|costs| FuelPlan::read(costs, &body));
-        compiler.is_scanned = is_scanned;
-        if is_scanned || body.is_checked() {
+        if is_right {
             let mut checks = Checked(body.features());
             drive(&mut compiler, &mut checks, &mut self.operators, &body.code)?;
         } else {
@@ -127,7 +129,7 @@ impl Worker {
         }
         let homes = compiler.hands_over().then_some(compiler.frame.homes);
         let finished = if compiler.starts_over { None } else { Some(compiler.finish()?) };
-        self.buffers = compiler.b;
+        self.buffers = Some(compiler.b);
         let func = |(Finished { code, align, relocs }, meta)| CompiledFunc {
             func,
             tier: Tier::Baseline,

@@ -13,12 +13,12 @@ use crate::func::FuncCompiler;
 use crate::isa_x64::asm::frame;
 use crate::isa_x64::control::Test;
 use crate::isa_x64::{RESULT, VECTOR_RESULT};
-use crate::regs::{Item, Reg, RegSet};
+use crate::regs::{Reg, RegSet};
 use crate::stack::{Place, Value};
 use crate::traps::Late;
 use tenure_abi::ValClass;
 use tenure_code::CompileError;
-use tenure_module::MAX_BR_TABLE_TARGETS;
+use tenure_module::{Item, MAX_BR_TABLE_TARGETS};
 use tenure_types::TypeIdx;
 use wasmparser::BlockType;
 
@@ -162,7 +162,7 @@ impl FuncCompiler<'_> {
     /// Before a construct begins: brings home what has to be there at its labels and at those of constructs in it.
     fn settle_for_construct(&mut self) {
         // What is below a construct has to be in the same place all along.
-        if self.hands_over() && self.loops < self.b.scan.loop_count {
+        if self.hands_over() && self.loops < self.b.summary.loop_count() {
             self.all_home();
         } else {
             self.settle_all();

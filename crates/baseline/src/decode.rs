@@ -13,8 +13,21 @@ use wasmparser::{
     ValType, VisitOperator,
 };
 
+/// Patterns of neighbouring opcodes, written out: ranges would become comparisons, one after the other, and not one jump.
+#[rustfmt::skip]
+macro_rules! opcodes {
+    (constructs) => {
+        0x02 | 0x03 | 0x04 | 0x05 | 0x0b
+    };
+    (accesses) => {
+        0x28 | 0x29 | 0x2a | 0x2b | 0x2c | 0x2d | 0x2e | 0x2f | 0x30 | 0x31 | 0x32 | 0x33 | 0x34 | 0x35 | 0x36 | 0x37
+        | 0x38 | 0x39 | 0x3a | 0x3b | 0x3c | 0x3d | 0x3e
+    };
+}
+
 impl<'a> FuncCompiler<'a> {
     /// Checks and compiles all operators, which begin at `start` of the module.
+    #[expect(clippy::manual_range_patterns, reason = "one jump to each operator: see `opcodes`")]
     pub(crate) fn operators(
         &mut self,
         validator: &mut impl Checks,
@@ -40,13 +53,13 @@ impl<'a> FuncCompiler<'a> {
                 0x0c => self.one_index::<0x0c>(validator.visitor(offset))?,
                 0x0d => self.one_index::<0x0d>(validator.visitor(offset))?,
                 0x10 => self.one_index::<0x10>(validator.visitor(offset))?,
-                0x28..=0x3e => match self.read_memarg() {
+                opcodes!(accesses) => match self.read_memarg() {
                     Some(memarg) => self.access(opcode, memarg, validator.visitor(offset))?,
                     None => false,
                 },
                 0x41 => self.i32_const(validator.visitor(offset))?,
                 0x42 => self.i64_const(validator.visitor(offset))?,
-                0x02..=0x05 | 0x0b => self.structure(opcode, validator, offset)?,
+                opcodes!(constructs) => self.structure(opcode, validator, offset)?,
                 _ => self.plain(opcode, validator.visitor(offset))?,
             };
             if !known {
@@ -239,16 +252,38 @@ fn read_u32(code: &[u8], at: usize) -> Option<(u32, usize)> {
     }
 }
 
+#[inline(never)]
 fn read_long_u32(code: &[u8], at: usize) -> Option<(u32, usize)> {
+    if let Some((value, len)) = read_word(code, at) {
+        // The fifth byte has four bits left.
+        return Some((u32::try_from(value).ok().filter(|_| len <= 5)?, at + len));
+    }
     let mut value = 0;
     for (nth, &byte) in code.get(at..)?.iter().enumerate().take(5) {
         value |= u32::from(byte & 0x7f) << (7 * nth);
         if byte < 0x80 {
-            // The fifth byte has four bits left.
             return (nth < 4 || byte < 0x10).then_some((value, at + nth + 1));
         }
     }
     None
+}
+
+/// Reads a number of at most eight bytes at once, without its sign, and how many bytes it has. `None` too where fewer than eight
+/// are left.
+#[inline(always)]
+fn read_word(code: &[u8], at: usize) -> Option<(u64, usize)> {
+    let word = u64::from_le_bytes(*code.get(at..)?.first_chunk()?);
+    // The highest bit of a byte says that the number goes on.
+    let end = (!word & 0x8080_8080_8080_8080).trailing_zeros();
+    if end == 64 {
+        return None;
+    }
+    let word = word & (u64::MAX >> (63 - end));
+    // Seven bits a byte: pairs of bytes move together, then pairs of those, then the halves.
+    let pairs = (word & 0x007f_007f_007f_007f) | (word & 0x7f00_7f00_7f00_7f00) >> 1;
+    let fours = (pairs & 0x0000_3fff_0000_3fff) | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+    let value = (fours & 0x0fff_ffff) | (fours & 0x0fff_ffff_0000_0000) >> 4;
+    Some((value, end as usize / 8 + 1))
 }
 
 /// The same for a signed number.
@@ -264,7 +299,12 @@ fn read_i32(code: &[u8], at: usize) -> Option<(i32, usize)> {
     }
 }
 
+#[inline(never)]
 fn read_i64(code: &[u8], at: usize) -> Option<(i64, usize)> {
+    if let Some((value, len)) = read_word(code, at) {
+        let unused = 64 - 7 * len as u32;
+        return Some(((value.cast_signed() << unused) >> unused, at + len));
+    }
     let mut value = 0;
     // Ten bytes are rare.
     for (nth, &byte) in code.get(at..)?.iter().enumerate().take(9) {
@@ -282,30 +322,33 @@ mod tests {
     use super::*;
     use wasmparser::BinaryReader;
 
-    /// Numbers are what wasmparser reads, or left to it.
+    /// Numbers are what wasmparser reads, or left to it, whatever comes behind them.
     #[test]
     fn numbers() {
         let last = [0x00, 0x01, 0x07, 0x08, 0x0f, 0x10, 0x3f, 0x40, 0x70, 0x78, 0x7f];
-        for before in [&[][..], &[0x80], &[0xff], &[0x95, 0xaa]] {
-            for count in 0..10 {
-                for last in last {
-                    let mut code =
-                        before.iter().copied().cycle().take(count * before.len().min(1)).collect::<Vec<_>>();
-                    code.push(last);
-                    let reader = || BinaryReader::new(&code, 0);
-                    let len = code.len();
-                    if let Some(found) = read_u32(&code, 0) {
-                        assert_eq!((reader().read_var_u32().unwrap(), len), found, "{code:x?}");
-                    }
-                    if let Some(found) = read_i32(&code, 0) {
-                        assert_eq!((reader().read_var_i32().unwrap(), len), found, "{code:x?}");
-                    }
-                    if let Some(found) = read_i64(&code, 0) {
-                        assert_eq!((reader().read_var_i64().unwrap(), len), found, "{code:x?}");
-                    }
-                    // All but the longest are read here.
-                    assert_eq!(read_u32(&code, 0).is_some(), reader().read_var_u32().is_ok());
-                    assert_eq!(read_i32(&code, 0).is_some(), reader().read_var_i32().is_ok());
+        let before = [&[][..], &[0x80], &[0xff], &[0x95, 0xaa]];
+        for (before, count) in before.iter().flat_map(|&before| (0..10).map(move |count| (before, count))) {
+            for (last, behind) in last.into_iter().flat_map(|last| [(last, 0), (last, 1), (last, 9)]) {
+                let mut code: Vec<_> =
+                    before.iter().copied().cycle().take(count * before.len().min(1)).collect();
+                code.push(last);
+                let len = code.len();
+                code.extend(vec![0x81; behind]);
+                let reader = || BinaryReader::new(&code, 0);
+                if let Some(found) = read_u32(&code, 0) {
+                    assert_eq!((reader().read_var_u32().unwrap(), len), found, "{code:x?}");
+                }
+                if let Some(found) = read_i32(&code, 0) {
+                    assert_eq!((reader().read_var_i32().unwrap(), len), found, "{code:x?}");
+                }
+                if let Some(found) = read_i64(&code, 0) {
+                    assert_eq!((reader().read_var_i64().unwrap(), len), found, "{code:x?}");
+                }
+                // All but the longest are read here.
+                assert_eq!(read_u32(&code, 0).is_some(), reader().read_var_u32().is_ok());
+                assert_eq!(read_i32(&code, 0).is_some(), reader().read_var_i32().is_ok());
+                if len < 10 {
+                    assert_eq!(read_i64(&code, 0).is_some(), reader().read_var_i64().is_ok());
                 }
             }
         }

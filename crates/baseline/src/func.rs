@@ -10,8 +10,7 @@ use crate::isa_x64::prologue;
 use crate::isa_x64::{KEPT_PINS, TEMPS};
 use crate::moves::Moves;
 use crate::regions::{Facts, Regions};
-use crate::regs::{Item, Reg, RegSet, Regs};
-use crate::scan::Scan;
+use crate::regs::{Reg, RegSet, Regs};
 use crate::stack::Value;
 use crate::tiering::Count;
 use crate::traps::Late;
@@ -19,10 +18,9 @@ use std::sync::Arc;
 use tenure_abi::ValClass;
 use tenure_abi::call_conv::CallConv;
 use tenure_asm::x64::{Assembler, Size};
-use tenure_code::{CompileError, CompileUnit, Reloc, TrapSite, WasmOffset};
-use tenure_module::FuelPlan;
+use tenure_code::{CompileError, CompileUnit, Reloc, TrapSite, WasmOffset, class_of, class_of_refs};
+use tenure_module::{FuelPlan, Item, Summary};
 use tenure_types::{FuncIdx, FuncType, MemIdx};
-use wasmparser::AbstractHeapType;
 
 /// What a compilation works in, kept for the next.
 #[derive(Default)]
@@ -34,7 +32,7 @@ pub(crate) struct Buffers {
     pub values: Vec<Value>,
     pub labels: Vec<Label>,
     pub regs: Regs,
-    pub scan: Scan,
+    pub summary: Summary,
     pub regions: Regions,
     pub moves: Moves,
     pub traps: Vec<TrapSite>,
@@ -119,8 +117,6 @@ pub(crate) struct FuncCompiler<'a> {
     pub faulting: u64,
     /// What costs how much fuel, if fuel is counted.
     pub fuel: Option<FuelPlan>,
-    /// Whether the scan was made as the body was checked.
-    pub is_scanned: bool,
     /// Whether homes have room for a vector.
     pub wide_homes: bool,
     /// Whether there was a vector without room for it in its home.
@@ -185,7 +181,6 @@ impl<'a> FuncCompiler<'a> {
             reads_context: false,
             faulting: 0,
             fuel: None,
-            is_scanned: false,
             wide_homes,
             starts_over: false,
             b: buffers,
@@ -206,22 +201,16 @@ impl<'a> FuncCompiler<'a> {
         let items = self.b.locals.len() + Item::FIRST_LOCAL as usize;
         self.b.reads.resize(self.b.locals.len(), 0);
         self.b.read_homes.resize(self.b.locals.len().div_ceil(64), 0);
-        if !self.is_scanned {
-            self.b.scan.run(code, items);
-        }
         let has_memory = !self.unit.module.mems.is_empty();
         let memory_may_move = has_memory && self.plan(MemIdx(0)).may_move;
         self.faulting = if has_memory { self.faulting_end(MemIdx(0)) } else { 0 };
         let facts = Facts { locals: &self.b.locals, memory_may_move };
-        if !self.pins {
-            self.b.scan.loops.clear();
-        }
-        self.b.regions.plan(&self.b.scan, facts);
+        let parts = if self.pins { self.b.summary.parts() } else { &[] };
+        self.b.regions.plan(&self.b.summary, parts, facts);
         let saved = self.b.regions.used.and(RegSet::of(&KEPT_PINS)).iter().count();
         let has_results_pointer = self.conv.results_pointer.is_some();
         // Without vector operators and locals, only a call or a global can bring a vector in: then it starts over.
-        self.wide_homes |=
-            self.b.scan.vectors || !self.b.scan.complete || self.b.locals.contains(&ValClass::V128);
+        self.wide_homes |= self.b.summary.may_have_vectors() || self.b.locals.contains(&ValClass::V128);
         self.frame = FrameLayout::new(self.b.locals.len(), saved, has_results_pointer, self.wide_homes);
         self.b.regs.start(items, self.temps);
         // The prologue is written last, when all is known, right in front of the body.
@@ -236,34 +225,12 @@ impl<'a> FuncCompiler<'a> {
 
     /// The class of values of a type that stands in a body.
     pub(crate) fn class(&self, ty: wasmparser::ValType) -> Result<ValClass, CompileError> {
-        Ok(match ty {
-            wasmparser::ValType::I32 => ValClass::I32,
-            wasmparser::ValType::I64 => ValClass::I64,
-            wasmparser::ValType::F32 => ValClass::F32,
-            wasmparser::ValType::F64 => ValClass::F64,
-            wasmparser::ValType::V128 => ValClass::V128,
-            wasmparser::ValType::Ref(ty) => self.heap_class(ty.heap_type())?,
-        })
+        class_of(ty).map_err(|proposal| self.unsupported(&format!("the {proposal} proposal")))
     }
 
     /// The class of references to `ty`.
     pub(crate) fn heap_class(&self, ty: wasmparser::HeapType) -> Result<ValClass, CompileError> {
-        match ty {
-            wasmparser::HeapType::Abstract { shared: false, ty } => match ty {
-                AbstractHeapType::Func | AbstractHeapType::NoFunc => Ok(ValClass::I64),
-                AbstractHeapType::Extern | AbstractHeapType::NoExtern => Ok(ValClass::I32),
-                AbstractHeapType::Exn | AbstractHeapType::NoExn => {
-                    Err(self.unsupported("the exception-handling proposal"))
-                }
-                _ => Err(self.unsupported("the gc proposal")),
-            },
-            wasmparser::HeapType::Abstract { .. } => {
-                Err(self.unsupported("the shared-everything-threads proposal"))
-            }
-            // Every type of a module is a function's.
-            wasmparser::HeapType::Concrete(_) => Ok(ValClass::I64),
-            wasmparser::HeapType::Exact(_) => Err(self.unsupported("the custom-descriptors proposal")),
-        }
+        class_of_refs(ty).map_err(|proposal| self.unsupported(&format!("the {proposal} proposal")))
     }
 
     /// The error for what this tier does not do.

@@ -1,7 +1,7 @@
 //! The baseline tier: WebAssembly to machine code in one pass over the operators.
 //!
 //! ```text
-//! Body ──check, scan──▶ regions: which locals live in which registers, where
+//! Body ──check──▶ summary ──▶ regions: which locals live in which registers, where
 //!   └──one decode──▶ validator ─┬─ the operator is right, unless the body was found to be
 //!                               └▶ FuncCompiler (ops/…, isa_x64/…) ──▶ code, tables ──▶ CompiledFunc
 //! ```
@@ -10,7 +10,6 @@
 //! ```text
 //! stop         why a compilation ends early
 //! regs         which registers are free, and what the others hold
-//! scan         a look ahead: loops, and what each uses how often
 //! regions      which items are pinned to which registers in which loop
 //! frame        where everything has its home
 //! conventions  where arguments travel, kept for each type
@@ -36,7 +35,6 @@
 mod stop;
 mod regs;
 mod tuning;
-mod scan;
 mod isa_x64;
 mod regions;
 mod frame;

@@ -11,6 +11,8 @@
 //! A copy may go at any time: the item's home holds the same. The exception are arguments in the registers
 //! in which they came (`unsaved`): they go home first.
 
+use tenure_module::Item;
+
 /// A register of the machine: general ones are numbers 0 to 15, vector ones 16 to 31.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Reg(pub u8);
@@ -103,32 +105,6 @@ impl RegSet {
 impl std::fmt::Debug for RegSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.iter().map(|reg| reg.0)).finish()
-    }
-}
-
-/// What a register can hold for longer than an operand: the context, the base of the first memory, a local.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Item(pub u32);
-
-impl Item {
-    /// `vmctx`.
-    pub(crate) const CONTEXT: Self = Self(0);
-    /// The address of the first byte of memory 0.
-    pub(crate) const MEMORY: Self = Self(1);
-    /// How many items are no local.
-    pub(crate) const FIRST_LOCAL: u32 = 2;
-
-    pub(crate) const fn local(local: u32) -> Self {
-        Self(Self::FIRST_LOCAL + local)
-    }
-
-    /// The local that it is.
-    pub(crate) const fn as_local(self) -> Option<u32> {
-        self.0.checked_sub(Self::FIRST_LOCAL)
-    }
-
-    const fn at(self) -> usize {
-        self.0 as usize
     }
 }
 

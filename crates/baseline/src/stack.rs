@@ -16,8 +16,9 @@
 use crate::func::FuncCompiler;
 use crate::isa_x64::control::Test;
 use crate::isa_x64::{GENERAL, VECTOR};
-use crate::regs::{Item, Reg, RegSet};
+use crate::regs::{Reg, RegSet};
 use tenure_abi::ValClass;
+use tenure_module::Item;
 
 /// An operand.
 #[derive(Clone, Copy, Debug)]

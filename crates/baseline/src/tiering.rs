@@ -16,10 +16,11 @@
 
 use crate::func::FuncCompiler;
 use crate::isa_x64::KEPT_PINS;
-use crate::regs::{Item, Reg, RegSet};
+use crate::regs::{Reg, RegSet};
 use crate::stack::Place;
 use tenure_abi::builtins::ENTRY;
 use tenure_asm::Label;
+use tenure_module::Item;
 
 /// A loop, or the whole body, whose bytes are being counted.
 #[derive(Clone, Copy)]
@@ -46,8 +47,7 @@ pub(crate) struct Spent {
 impl FuncCompiler<'_> {
     /// Whether other code may take over at the loops of this function.
     pub(crate) fn hands_over(&self) -> bool {
-        // Of bytes that the scan could not read nothing is known.
-        self.unit.tunables.tiering && self.b.scan.complete && !self.b.scan.tail_calls
+        self.unit.tunables.tiering && !self.b.summary.may_have_tail_calls()
     }
 
     /// Where the function begins, with arguments in the registers in which they came.

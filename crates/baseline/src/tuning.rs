@@ -1,4 +1,4 @@
-//! Numbers that change how fast code is and nothing else. Weights are those of [`Use`](crate::scan::Use).
+//! Numbers that change how fast code is and nothing else. Weights are those of [`Use`](tenure_module::Use).
 
 /// From which weight on an item of the whole body is worth a register that the function has to save.
 pub(crate) const KEPT_PIN: u32 = 4;

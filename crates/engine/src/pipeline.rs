@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tenure_abi::CtxLayout;
 use tenure_code::{CodeImage, CompileError, CompileUnit, Compiler, Tunables};
-use tenure_module::{Bodies, Body, BodyChecker, Module, Parsed, ValidateError, parse};
+use tenure_module::{Bodies, Body, BodyChecker, Module, Parsed, Summaries, ValidateError, parse};
 use tenure_types::{Features, FuncIdx, TypeRegistry};
 
 /// How far a compilation has come.
@@ -47,8 +47,8 @@ pub(crate) struct Pipeline<'e> {
 }
 
 impl Pipeline<'_> {
-    /// Checks `bytes`, bodies only if they are not to be checked later, without making anything of them: what is known of the module, and what it takes to read its
-    /// bodies again, if it has any.
+    /// Checks `bytes`, bodies only if they are not to be checked later, without making code of them: what is known of
+    /// the module, with summaries of the bodies that were checked, and what it takes to read them again, if there are any.
     ///
     /// # Errors
     /// The first thing that is wrong; [`ModuleError::Cancelled`] when `on_progress` says so.
@@ -57,14 +57,14 @@ impl Pipeline<'_> {
         bytes: &Arc<[u8]>,
         on_progress: OnProgress<'_>,
     ) -> Result<(Module, Option<Bodies>), ModuleError> {
-        let Parsed { module, bodies } = parse(bytes, self.features, self.types)?;
+        let Parsed { mut module, bodies } = parse(bytes, self.features, self.types)?;
         let again = bodies.first().map(Body::bodies);
         if self.lazy_validation {
             return Ok((module, again.map(Bodies::unchecked)));
         }
         let tally = Tally::new(bodies.len(), on_progress, self.time_limit);
         let (workers, chunks) = self.share(bodies, CHECKING);
-        workers.each(
+        let summaries = workers.each(
             chunks,
             |chunk| chunk.bytes,
             |chunk, watch| {
@@ -76,10 +76,11 @@ impl Pipeline<'_> {
                     checker.check(&module, body)?;
                     tally.one_done();
                 }
-                Ok::<_, ValidateError>(())
+                Ok::<_, ValidateError>(checker.into_summaries())
             },
         )?;
         tally.finish()?;
+        module.summaries = Summaries::join(summaries);
         Ok((module, again))
     }
 
@@ -112,7 +113,8 @@ impl Pipeline<'_> {
             let name = module.names.func(func).map(str::to_string);
             ModuleError::Compile { func, name, error }
         };
-        let mut image = CodeImage { text, ..CodeImage::default() };
+        let funcs = Vec::with_capacity(module.defined_funcs());
+        let mut image = CodeImage { text, funcs, relocs: Vec::new() };
         if chunks.len() == 1 {
             // One after the other: the memory of each function's own code serves the next.
             for body in chunks.remove(0).bodies {

@@ -1,6 +1,7 @@
 //! Function bodies, and what checking them takes.
 
 use crate::quick::QuickCheck;
+use crate::summary::{Summaries, Summary};
 use crate::{Module, ValidateError};
 use tenure_types::FuncIdx;
 use wasmparser::{
@@ -19,6 +20,7 @@ pub struct Body<'a> {
     pub code: FunctionBody<'a>,
     pub(crate) to_validate: FuncToValidate<ValidatorResources>,
     pub(crate) is_checked: bool,
+    pub(crate) summary: Option<&'a [u8]>,
 }
 
 /// What it takes to read the bodies of a module again later, one at a time.
@@ -37,7 +39,8 @@ impl Bodies {
 
     /// The body of `func`, a function that `module` defines; `module` is the one that this came from.
     pub fn body<'m>(&self, module: &'m Module, func: FuncIdx) -> Option<Body<'m>> {
-        let range = module.bodies.get(module.body_index(func)?)?.clone();
+        let at = module.body_index(func)?;
+        let range = module.bodies.get(at)?.clone();
         let mut reader = BinaryReader::new(module.bytes.get(range.clone())?, range.start as u64);
         reader.set_features(self.features);
         let to_validate = FuncToValidate {
@@ -46,7 +49,9 @@ impl Bodies {
             ty: module.funcs.get(func.at())?.ty.0,
             features: self.features,
         };
-        Some(Body { func, code: FunctionBody::new(reader), to_validate, is_checked: self.are_checked })
+        let summary = module.summaries.get(at).filter(|_| self.are_checked);
+        let code = FunctionBody::new(reader);
+        Some(Body { func, code, to_validate, is_checked: self.are_checked, summary })
     }
 }
 
@@ -73,6 +78,11 @@ impl<'a> Body<'a> {
         self.is_checked
     }
 
+    /// The bytes of its summary, for [`Summary::read`], if they were kept when it was checked.
+    pub fn summary(&self) -> Option<&'a [u8]> {
+        self.summary
+    }
+
     /// The proposals that its operators may come from.
     pub fn features(&self) -> wasmparser::WasmFeatures {
         self.to_validate.features
@@ -83,7 +93,7 @@ impl<'a> Body<'a> {
         let FuncToValidate { resources, index, ty, features } = &self.to_validate;
         let to_validate =
             FuncToValidate { resources: resources.clone(), index: *index, ty: *ty, features: *features };
-        Self { func: self.func, code: self.code.clone(), to_validate, is_checked: self.is_checked }
+        Self { code: self.code.clone(), to_validate, ..*self }
     }
 
     /// The validator for this body and the body itself, so that one decode drives validation and translation:
@@ -113,11 +123,13 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Checks bodies one after the other, in buffers that are used again.
+/// Checks bodies one after the other, in buffers that are used again, and keeps their summaries.
 #[derive(Default)]
 pub struct BodyChecker {
     quick: QuickCheck,
     allocations: BodyAllocations,
+    summary: Summary,
+    summaries: Summaries,
 }
 
 impl BodyChecker {
@@ -126,10 +138,16 @@ impl BodyChecker {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check(&mut self, module: &Module, body: Body<'_>) -> Result<(), ValidateError> {
-        if !self.quick.accepts(module, &body, &mut ()) {
+        if !self.quick.accepts(module, &body, &mut self.summary) {
             self.allocations = body.validate(std::mem::take(&mut self.allocations))?;
         }
+        self.summaries.push(&self.summary);
         Ok(())
+    }
+
+    /// The summaries of the bodies that were checked.
+    pub fn into_summaries(self) -> Summaries {
+        self.summaries
     }
 }
 

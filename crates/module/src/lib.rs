@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod bytes;
 mod const_expr;
 mod error;
 mod features;
@@ -21,6 +22,7 @@ mod module;
 mod names;
 mod parse;
 mod quick;
+mod summary;
 mod types;
 
 pub use body::{Bodies, Body, BodyAllocations, BodyChecker, MAX_BR_TABLE_TARGETS, check_operator};
@@ -34,4 +36,5 @@ pub use module::{
 };
 pub use names::Names;
 pub use parse::{Parsed, parse};
-pub use quick::{QuickCheck, Watch};
+pub use quick::QuickCheck;
+pub use summary::{BodyPart, Item, Summaries, Summary, Use};

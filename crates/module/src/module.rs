@@ -1,6 +1,7 @@
 //! What is known of a module once its sections were read.
 
 use crate::quick::Facts;
+use crate::summary::Summaries;
 use crate::{ConstExpr, Names};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -60,6 +61,8 @@ pub struct Module {
     pub debug_sections: Vec<(String, Range<usize>)>,
     /// Has the types go with the module. Stands after them.
     pub(crate) _types_in_use: TypesInUse,
+    /// The summaries of bodies that were checked and are compiled later; else none.
+    pub summaries: Summaries,
     /// What checking bodies quickly takes; `None` where it is not done.
     pub(crate) facts: Option<Facts>,
 }

@@ -10,6 +10,7 @@ use crate::module::{
 };
 use crate::names::Names;
 use crate::quick::Facts;
+use crate::summary::Summaries;
 use crate::types::{self, ModuleTypes};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -55,7 +56,7 @@ pub fn parse<'a>(
                     return Err(ParseError::TooLarge { what: "functions", limit: u32::MAX.into() });
                 };
                 sections.bodies.push(in_bytes(code.range()));
-                bodies.push(Body { func, code, to_validate, is_checked: false });
+                bodies.push(Body { func, code, to_validate, is_checked: false, summary: None });
             }
             _ => sections.read(payload)?,
         }
@@ -359,6 +360,7 @@ impl<'r> Sections<'r> {
             code_start: self.code_start,
             names: Names::new(bytes.clone(), self.name_section),
             debug_sections: self.debug_sections,
+            summaries: Summaries::default(),
             facts: None,
         }
     }

@@ -4,7 +4,7 @@ use super::asm::{at, frame, general, outgoing};
 use super::{KEPT_PINS, R8, R9, R10, RAX, RBP, RCX, RDI, RDX, RSI, RSP, SCRATCH};
 use crate::calls::{Argument, Callee, register};
 use crate::func::FuncCompiler;
-use crate::regs::{Item, Reg, RegSet};
+use crate::regs::{Reg, RegSet};
 use crate::stack::{Place, Value};
 use std::sync::Arc;
 use tenure_abi::Builtin;
@@ -13,6 +13,7 @@ use tenure_abi::frame::loop_entry_type;
 use tenure_abi::vm::{VmCtxHeader, VmFuncRef, VmImport, VmStore};
 use tenure_asm::x64::{Alu, Mem, Size, Width};
 use tenure_code::{Cell, Reloc};
+use tenure_module::Item;
 use tenure_types::{FuncIdx, Trap};
 
 /// Where a call finds the record of what it calls.

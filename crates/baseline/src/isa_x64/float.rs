@@ -4,13 +4,14 @@ use super::asm::{Access, frame, general, size, vector};
 use super::control::Test;
 use super::{SCRATCH, VECTOR_SCRATCH};
 use crate::func::FuncCompiler;
-use crate::regs::{Item, Reg};
+use crate::regs::Reg;
 use crate::stack::{Place, Value};
 use crate::traps::Late;
 use tenure_abi::ValClass;
 use tenure_asm::Label;
 use tenure_asm::x64::{Cond, Mem, Shift, Size, Sse};
 use tenure_code::CompileError;
+use tenure_module::Item;
 use tenure_types::Trap;
 
 /// A row for each width of an operation on scalars.

@@ -4,11 +4,12 @@ use super::asm::{Source, general, size};
 use super::control::Test;
 use super::{GENERAL, RAX, RCX, RDX, SCRATCH};
 use crate::func::FuncCompiler;
-use crate::regs::{Item, Reg};
+use crate::regs::Reg;
 use crate::stack::{Place, Value};
 use tenure_abi::ValClass;
 use tenure_asm::x64::{Alu, Cond, Count, Mem, Scale, Shift, Size, Unary, Width};
 use tenure_code::CompileError;
+use tenure_module::Item;
 use tenure_types::Trap;
 
 /// A comparison of two integers.

@@ -12,13 +12,14 @@
 use super::SCRATCH;
 use super::asm::{Access, at, general, size, width};
 use crate::func::FuncCompiler;
-use crate::regs::{Item, Reg, RegSet};
+use crate::regs::{Reg, RegSet};
 use crate::stack::{Place, Value};
 use tenure_abi::ValClass;
 use tenure_abi::ctx::Place as RecordPlace;
 use tenure_abi::vm::{VmCtxHeader, VmMem, VmTable};
 use tenure_asm::x64::{Alu, Cond, Mem, Scale, Size, Width};
 use tenure_code::MemoryPlan;
+use tenure_module::Item;
 use tenure_types::{GlobalIdx, MemIdx, TableIdx, Trap, TypeIdx};
 use wasmparser::{MemArg, MemArgTarget};
 

@@ -5,12 +5,13 @@ use super::{SCRATCH, VECTOR_SCRATCH};
 use crate::frame::CONTEXT;
 use crate::func::FuncCompiler;
 use crate::isa_x64::control::Test;
-use crate::regs::{Item, Reg};
+use crate::regs::Reg;
 use crate::stack::{Place, Value};
 use tenure_abi::ValClass;
 use tenure_abi::ctx::Place as RecordPlace;
 use tenure_abi::vm::VmMem;
 use tenure_asm::x64::{Cond, Mem, Size, Sse, Width};
+use tenure_module::Item;
 use tenure_types::{MemIdx, Trap};
 
 impl FuncCompiler<'_> {

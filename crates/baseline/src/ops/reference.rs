@@ -3,11 +3,11 @@
 use crate::func::FuncCompiler;
 use crate::isa_x64::RESULT;
 use crate::isa_x64::asm::at;
-use crate::regs::Item;
 use crate::stack::{Place, Value, bank};
 use tenure_abi::ValClass;
 use tenure_abi::vm::VmImport;
 use tenure_code::CompileError;
+use tenure_module::Item;
 use tenure_types::{FuncIdx, Trap};
 
 impl FuncCompiler<'_> {

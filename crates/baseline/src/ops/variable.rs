@@ -1,10 +1,9 @@
 //! Locals and globals.
 
 use crate::func::FuncCompiler;
-use crate::regs::Item;
 use crate::stack::Place;
 use tenure_abi::ValClass;
-use tenure_module::ConstOp;
+use tenure_module::{ConstOp, Item};
 use tenure_types::GlobalIdx;
 
 impl FuncCompiler<'_> {

@@ -59,7 +59,7 @@ impl<'a> Both<'a> {
         let mut reader = BinaryReader::new(code, 0);
         reader.set_features(self.like.features());
         let body = Body { code: FunctionBody::new(reader), ..again(&self.like) };
-        let is_accepted = self.quick.accepts(&self.module, &body, &mut ());
+        let is_accepted = self.quick.accepts(&self.module, &body, &mut Summary::default());
         let is_valid = body.validate(BodyAllocations::default()).is_ok();
         assert!(is_valid || !is_accepted, "accepted, but not valid: {code:x?}");
         self.accepted += usize::from(is_accepted);
@@ -71,7 +71,7 @@ impl<'a> Both<'a> {
 /// `body` without its code's lifetime.
 fn again<'b>(body: &Body<'_>) -> Body<'b> {
     let Body { func, to_validate, is_checked, .. } = body.again();
-    Body { func, code: FunctionBody::new(BinaryReader::new(&[], 0)), to_validate, is_checked }
+    Body { func, code: FunctionBody::new(BinaryReader::new(&[], 0)), to_validate, is_checked, summary: None }
 }
 
 /// Declares a local of each type, in this order.
@@ -279,7 +279,8 @@ fn nothing_is_accepted_with_a_usual_proposal_off() {
         let parsed = parse(&bytes, features, &TypeRegistry::default());
         // The module itself has a vector among its locals.
         let Ok(parsed) = parsed else { continue };
-        let is_accepted = QuickCheck::default().accepts(&parsed.module, &parsed.bodies[0], &mut ());
+        let is_accepted =
+            QuickCheck::default().accepts(&parsed.module, &parsed.bodies[0], &mut Summary::default());
         assert_eq!(is_accepted, expected, "{feature:?}");
     }
 }
