@@ -401,7 +401,7 @@ impl Summary {
         }
     }
 
-    /// Reads what [`Summary::write`] wrote. Of anything else nothing is known, or what makes slow code.
+    /// Reads the bytes of a summary that was kept. Of anything else nothing is known, or what makes slow code.
     pub fn read(&mut self, bytes: &[u8]) {
         self.begins(0);
         self.is_complete = self.try_read(Bytes(bytes)).is_some();
