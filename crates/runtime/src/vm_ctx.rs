@@ -12,6 +12,8 @@ use tenure_types::{FuncIdx, GlobalIdx, MemIdx, TableIdx};
 
 /// One instance's context: allocated here, freed when this goes. Compiled code and the runtime use it
 /// through raw pointers only; no Rust reference covers it.
+///
+/// Behind what [`CtxLayout`] lays out there may be elements of small tables, which compiled code finds through their records.
 pub(crate) struct VmCtx {
     block: NonNull<u8>,
     layout: Layout,

@@ -702,3 +702,52 @@ fn an_instance_in_the_place_of_another_has_functions_of_its_own() {
         }
     }
 }
+
+#[test]
+fn a_table_that_outlives_its_instance_keeps_its_elements() {
+    for (size, most) in [(3, 1000), (3, 3), (0, 50), (200, 1000)] {
+        let mut store = empty_store();
+        let home =
+            instantiate(&mut store, &format!(r#"(module (table (export "t") {size} {most} funcref))"#));
+        let table = home.get_table(&mut store, "t").unwrap();
+        let seven = Func::wrap(&mut store, || 7);
+        let module = module(
+            &store,
+            &format!(
+                r#"(module (type $f (func (result i32))) (import "" "t" (table $t {size} {most} funcref))
+                (func (export "call") (param i32) (result i32) (call_indirect $t (type $f) (local.get 0)))
+                (func (export "grow") (param i32) (result i32)
+                    (table.grow $t (ref.null func) (local.get 0))))"#
+            ),
+        );
+        let user = Instance::new(&mut store, &module, &[table.into()]).unwrap();
+        let call = user.get_typed_func::<i32, i32>(&mut store, "call").unwrap();
+        if size > 0 {
+            table.set(&mut store, size - 1, Ref::Func(Some(seven))).unwrap();
+        }
+        store.release(home).unwrap();
+        for reclaimed in [1, 0, 0] {
+            let before = store.memory_usage().total_bytes();
+            let freed = store.reclaim();
+            assert_eq!((freed.instances, freed.tables), (reclaimed, 0));
+            assert_eq!(before - store.memory_usage().total_bytes(), freed.bytes);
+            assert_eq!(table.size(&store), size);
+            for at in 0..size {
+                assert_eq!(table.get(&mut store, at).unwrap().is_null(), at != size - 1);
+            }
+            if size > 0 {
+                assert_eq!(call.call(&mut store, size as i32 - 1).unwrap(), 7);
+            }
+        }
+        let grow = user.get_typed_func::<i32, i32>(&mut store, "grow").unwrap();
+        let grown = grow.call(&mut store, 30).unwrap();
+        assert_eq!(grown, if most >= size + 30 { size as i32 } else { -1 });
+        if grown >= 0 {
+            table.set(&mut store, size + 29, Ref::Func(Some(seven))).unwrap();
+            assert_eq!(call.call(&mut store, size as i32 + 29).unwrap(), 7);
+        }
+        store.release(user).unwrap();
+        store.reclaim();
+        assert_eq!((store.memory_usage().tables, store.memory_usage().instances), (0, 0));
+    }
+}
