@@ -19,7 +19,7 @@ struct Counts {
 
 /// Checks the bodies of the modules of `profiles`, `seeds` of each from `start` on, as they are and changed `changes`
 /// times; the number of finds.
-pub fn run(profiles: &[&Profile], start: u64, seeds: u64, changes: u64) -> u64 {
+pub fn run(profiles: &[Profile], start: u64, seeds: u64, changes: u64) -> u64 {
     let mut features = Features::NONE;
     FEATURES.iter().for_each(|&feature| features.set(feature, true));
     let mut finds = 0;

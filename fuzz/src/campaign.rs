@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// What a campaign runs.
 pub struct Plan {
     /// The profiles, one after the other.
-    pub profiles: Vec<&'static Profile>,
+    pub profiles: &'static [Profile],
     /// The first seed.
     pub start: u64,
     /// How many seeds of each profile.
@@ -78,7 +78,7 @@ pub fn run(plan: &Plan) -> io::Result<u64> {
             loop {
                 let next = campaign.lock().unwrap_or_else(PoisonError::into_inner).queue.pop_front();
                 let Some((at, start, count)) = next else { return Ok(()) };
-                let (profile, bar) = (plan.profiles[at], &bar_of[at]);
+                let (profile, bar) = (&plan.profiles[at], &bar_of[at]);
                 batch(profile, start, count, plan.width, &mut |seed, told| {
                     let mut campaign = campaign.lock().unwrap_or_else(PoisonError::into_inner);
                     let verdict = match told {

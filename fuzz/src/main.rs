@@ -26,7 +26,7 @@ mod value;
 mod worker;
 
 use case::{Choice, Width};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use profile::{PROFILES, Profile};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,19 +38,37 @@ struct Arguments {
     command: Command,
 }
 
+/// Many cases.
+#[derive(Args)]
+struct Cases {
+    /// The profile; `all` for each of them.
+    #[arg(long, default_value = "all", value_parser = profiles)]
+    profile: Profiles,
+    /// How many seeds of each profile.
+    #[arg(long, default_value_t = 1000)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    start: u64,
+}
+
+/// One case.
+#[derive(Args)]
+struct OneCase {
+    /// The profile.
+    #[arg(long, value_parser = profile)]
+    profile: &'static Profile,
+    /// The seed.
+    #[arg(long)]
+    seed: u64,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Run many seeds.
     Run {
-        /// The profile; `all` for each of them.
-        #[arg(long, default_value = "all")]
-        profile: String,
-        /// How many seeds of each profile.
-        #[arg(long, default_value_t = 1000)]
-        seeds: u64,
-        /// The first seed.
-        #[arg(long, default_value_t = 0)]
-        start: u64,
+        #[command(flatten)]
+        cases: Cases,
         /// How many processes at a time.
         #[arg(long, default_value_t = 1)]
         jobs: usize,
@@ -63,12 +81,8 @@ enum Command {
     },
     /// Run one seed on every configuration, and say what happened.
     Replay {
-        /// The profile.
-        #[arg(long, value_parser = profile)]
-        profile: &'static Profile,
-        /// The seed.
-        #[arg(long)]
-        seed: u64,
+        #[command(flatten)]
+        case: OneCase,
         /// Write the module to this file.
         #[arg(long)]
         save: Option<PathBuf>,
@@ -90,15 +104,8 @@ enum Command {
     },
     /// Change function bodies, and check them quickly and by wasmparser.
     Bodies {
-        /// The profile; `all` for each of them.
-        #[arg(long, default_value = "all")]
-        profile: String,
-        /// How many seeds of each profile.
-        #[arg(long, default_value_t = 1000)]
-        seeds: u64,
-        /// The first seed.
-        #[arg(long, default_value_t = 0)]
-        start: u64,
+        #[command(flatten)]
+        cases: Cases,
         /// How often each module's bodies are changed.
         #[arg(long, default_value_t = 20)]
         changes: u64,
@@ -107,12 +114,8 @@ enum Command {
     Profiles,
     /// Run a module as if it were that of a seed.
     Check {
-        /// The profile.
-        #[arg(long, value_parser = profile)]
-        profile: &'static Profile,
-        /// The seed.
-        #[arg(long)]
-        seed: u64,
+        #[command(flatten)]
+        case: OneCase,
         /// The module.
         file: PathBuf,
     },
@@ -132,16 +135,19 @@ enum Command {
     },
 }
 
+/// Some of the profiles.
+type Profiles = &'static [Profile];
+
 fn profile(name: &str) -> Result<&'static Profile, String> {
     profile::find(name).ok_or_else(|| format!("there is no profile `{name}`; `rig profiles` lists them"))
 }
 
 /// The profile called `name`, or every one for `all`.
-fn profiles(name: &str) -> anyhow::Result<Vec<&'static Profile>> {
-    Ok(match name {
-        "all" => PROFILES.iter().collect(),
-        name => vec![profile(name).map_err(anyhow::Error::msg)?],
-    })
+fn profiles(name: &str) -> Result<Profiles, String> {
+    match name {
+        "all" => Ok(PROFILES),
+        name => profile(name).map(std::slice::from_ref),
+    }
 }
 
 fn width(is_narrow: bool) -> Width {
@@ -150,17 +156,16 @@ fn width(is_narrow: bool) -> Width {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
-        Command::Run { profile: name, seeds, start, jobs, narrow, witnesses } => {
-            let profiles = profiles(&name)?;
+        Command::Run { cases: Cases { profile: profiles, seeds, start }, jobs, narrow, witnesses } => {
             let width = width(narrow);
             let finds = campaign::run(&campaign::Plan { profiles, start, seeds, jobs, width, witnesses })?;
             return Ok(if finds == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Command::Bodies { profile, seeds, start, changes } => {
-            let finds = bodies::run(&profiles(&profile)?, start, seeds, changes);
+        Command::Bodies { cases: Cases { profile: profiles, seeds, start }, changes } => {
+            let finds = bodies::run(profiles, start, seeds, changes);
             return Ok(if finds == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Command::Replay { profile, seed, save, shrink, attempts } => {
+        Command::Replay { case: OneCase { profile, seed }, save, shrink, attempts } => {
             replay::replay(profile, seed, save.as_deref(), shrink.then_some(attempts))?;
         }
         Command::Stats { profile: Some(profile), seeds } => stats::print(profile, seeds),
@@ -170,7 +175,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Profiles => {
             PROFILES.iter().for_each(|profile| println!("{:11} {}", profile.name, profile.about));
         }
-        Command::Check { profile, seed, file } => replay::check(profile, seed, &file)?,
+        Command::Check { case: OneCase { profile, seed }, file } => replay::check(profile, seed, &file)?,
         Command::Batch { profile, start, count, narrow, no_witnesses } => {
             batch::run(profile, start, count, Choice { width: width(narrow), witnesses: !no_witnesses })?;
         }
