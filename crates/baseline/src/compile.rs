@@ -37,6 +37,12 @@ impl BaselineCompiler {
         Self { machine: Machine::new(Cpu::detect()), idle: Mutex::default() }
     }
 
+    /// As [`BaselineCompiler::new`], by whoever knows what this machine has: the names that the standard library gives
+    /// its features.
+    pub fn with_features(features: &[&str]) -> Self {
+        Self { machine: Machine::new(Cpu::with(|name| features.contains(&name))), idle: Mutex::default() }
+    }
+
     /// A compiler for any machine of this architecture.
     pub fn without_extensions() -> Self {
         Self { machine: Machine::new(Cpu::PLAIN), idle: Mutex::default() }

@@ -24,7 +24,7 @@ impl Compilers {
     pub(crate) fn new(config: &Config) -> Self {
         let options = config.options();
         let baseline = match options.baseline_machine {
-            BaselineMachine::Whole => BaselineCompiler::new(),
+            BaselineMachine::Whole => BaselineCompiler::with_features(&tenure_sys::cpu::features()),
             BaselineMachine::Plain => BaselineCompiler::without_extensions(),
             BaselineMachine::FewRegisters => BaselineCompiler::with_few_registers(),
             BaselineMachine::Garbage => BaselineCompiler::with_garbage(),
@@ -122,6 +122,12 @@ impl Compiler for Ahead<'_> {
 mod tests {
     use super::*;
     use crate::engine::Engine;
+
+    #[test]
+    fn whoever_looks_this_machine_is_the_same() {
+        let known = BaselineCompiler::with_features(&tenure_sys::cpu::features());
+        assert_eq!(known.fingerprint(), BaselineCompiler::new().fingerprint());
+    }
 
     #[test]
     fn each_strategy_uses_its_compiler_whatever_is_counted() {

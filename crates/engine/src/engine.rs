@@ -66,7 +66,7 @@ impl Engine {
             wasm_features,
             features: wasm_features.to_features(),
             compilers,
-            tier_up: (threads > 0).then(|| Arc::new(Pool::new(threads))),
+            tier_up: (threads != Some(0)).then(|| Arc::new(Pool::new(threads))),
             workers: Workers::new(),
             stores: Arc::new(stores),
             footprint,

@@ -70,9 +70,9 @@ options! {
     /// functions of 350,000 instructions reach. As many functions are optimized at once as there are threads for it.
     compile_memory_limit: u64 = 1 << 30;
     /// How many threads of the engine make better code in the background, under [`Strategy::Tiered`]; they start when
-    /// there is something to do. With 0, functions stay in the baseline tier. The default is one less than there are
-    /// cores, and at least 1.
-    tier_up_threads: usize = (tenure_sys::cpu::usable_cores() - 1).max(1);
+    /// there is something to do. With 0, functions stay in the baseline tier. The default, `None`, is one less than
+    /// there are cores, and at least 1.
+    tier_up_threads: Option<usize>, into = None;
     /// What every function may execute in the baseline tier before it is hot, so that better code is made of it, in
     /// bytes of WebAssembly that it runs through; [`Config::tier_up_budget_per_byte`] comes on top. The default is
     /// 30,000. Less makes better code of more functions, sooner, for more time on the engine's threads.
@@ -255,6 +255,14 @@ impl OptionValue for usize {
 
     fn parse(text: &str) -> Option<Self> {
         u64::parse(text)?.try_into().ok()
+    }
+}
+
+impl OptionValue for Option<usize> {
+    const EXPECTED: &str = u64::EXPECTED;
+
+    fn parse(text: &str) -> Option<Self> {
+        usize::parse(text).map(Some)
     }
 }
 

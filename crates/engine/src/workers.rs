@@ -9,7 +9,9 @@ use std::sync::{Mutex, PoisonError};
 /// one that may not have threads merely works alone.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    free: AtomicUsize,
+    /// How many there are. Asked when there is work to share: that takes longer than a small module to run.
+    most: fn() -> usize,
+    taken: AtomicUsize,
 }
 
 /// Tells a worker whether what it does still matters.
@@ -27,12 +29,12 @@ impl Watch<'_> {
 }
 
 /// No helpers: the caller works alone.
-pub(crate) static ALONE: Workers = Workers { free: AtomicUsize::new(0) };
+pub(crate) static ALONE: Workers = Workers { most: || 0, taken: AtomicUsize::new(0) };
 
 impl Workers {
     /// One helper less than cores, for the caller works too.
     pub(crate) fn new() -> Self {
-        Self { free: AtomicUsize::new(tenure_sys::cpu::usable_cores() - 1) }
+        Self { most: || tenure_sys::cpu::usable_cores() - 1, taken: AtomicUsize::new(0) }
     }
 
     /// Does `work` with every item and returns what came of each, in order.
@@ -90,10 +92,13 @@ impl Workers {
     /// At most `wanted` of the helpers that are free now.
     fn take(&self, wanted: usize) -> Helpers<'_> {
         let mut count = 0;
-        let _ = self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| {
-            count = free.min(wanted);
-            Some(free - count)
-        });
+        if wanted > 0 {
+            let most = (self.most)();
+            let _ = self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+                count = most.saturating_sub(taken).min(wanted);
+                Some(taken + count)
+            });
+        }
         Helpers { workers: self, count }
     }
 }
@@ -106,7 +111,7 @@ struct Helpers<'w> {
 
 impl Drop for Helpers<'_> {
     fn drop(&mut self) {
-        self.workers.free.fetch_add(self.count, Ordering::Relaxed);
+        self.workers.taken.fetch_sub(self.count, Ordering::Relaxed);
     }
 }
 
@@ -127,18 +132,21 @@ fn put<T>(place: &Mutex<T>, value: T) -> T {
 mod tests {
     use super::*;
 
+    fn three() -> Workers {
+        Workers { most: || 3, taken: AtomicUsize::new(0) }
+    }
+
     #[test]
     fn results_come_in_order_whatever_the_weights() {
-        let workers = Workers { free: AtomicUsize::new(3) };
+        let workers = three();
         let squares = workers.each((0..100_usize).collect(), |&n| n % 7, |n, _| Ok::<_, ()>(n * n)).unwrap();
         assert_eq!(squares, (0..100).map(|n| n * n).collect::<Vec<_>>());
-        assert_eq!(workers.free.into_inner(), 3);
+        assert_eq!(workers.taken.into_inner(), 0);
     }
 
     #[test]
     fn the_first_error_in_order_wins() {
-        for free in [0, 3] {
-            let workers = Workers { free: AtomicUsize::new(free) };
+        for workers in [&ALONE, &three()] {
             for _ in 0..50 {
                 let result =
                     workers.each((0..64).collect(), |&n| n, |n, _| if n % 10 == 9 { Err(n) } else { Ok(()) });
@@ -149,11 +157,11 @@ mod tests {
 
     #[test]
     fn a_panic_reaches_the_caller_and_helpers_are_given_back() {
-        let workers = Workers { free: AtomicUsize::new(2) };
+        let workers = three();
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             workers.each(vec![1, 2, 3], |_| 0, |n, _| if n == 2 { panic!("two") } else { Ok::<_, ()>(n) })
         }));
         assert!(caught.is_err());
-        assert_eq!(workers.free.into_inner(), 2);
+        assert_eq!(workers.taken.into_inner(), 0);
     }
 }

@@ -28,8 +28,8 @@ const CODE_PER_STUBS: usize = 2;
 /// The largest buffer that is kept for the text of the next module, in bytes.
 const MOST_TEXT: usize = 8 << 20;
 
-/// How many stubs for functions without code are made at a time.
-const FIRST_CALLS: usize = 256;
+/// How many stubs for functions without code are made at a time. Few, because the first are on a small module's time.
+const FIRST_CALLS: usize = 64;
 
 /// Executable memory shared by everything of one engine.
 ///

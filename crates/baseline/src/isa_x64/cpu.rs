@@ -35,19 +35,35 @@ impl Cpu {
 
     /// What this machine has.
     pub(crate) fn detect() -> Self {
-        let sse41 = std::is_x86_feature_detected!("sse3")
-            && std::is_x86_feature_detected!("ssse3")
-            && std::is_x86_feature_detected!("sse4.1");
+        Self::with(|name| match name {
+            "sse3" => std::is_x86_feature_detected!("sse3"),
+            "ssse3" => std::is_x86_feature_detected!("ssse3"),
+            "sse4.1" => std::is_x86_feature_detected!("sse4.1"),
+            "sse4.2" => std::is_x86_feature_detected!("sse4.2"),
+            "popcnt" => std::is_x86_feature_detected!("popcnt"),
+            "lzcnt" => std::is_x86_feature_detected!("lzcnt"),
+            "bmi1" => std::is_x86_feature_detected!("bmi1"),
+            "bmi2" => std::is_x86_feature_detected!("bmi2"),
+            "avx" => std::is_x86_feature_detected!("avx"),
+            "avx2" => std::is_x86_feature_detected!("avx2"),
+            "fma" => std::is_x86_feature_detected!("fma"),
+            _ => false,
+        })
+    }
+
+    /// A machine that has the features for whose names, as the standard library gives them, `has` is true.
+    pub(crate) fn with(has: impl Fn(&str) -> bool) -> Self {
+        let sse41 = has("sse3") && has("ssse3") && has("sse4.1");
         Self {
             sse41,
-            sse42: sse41 && std::is_x86_feature_detected!("sse4.2"),
-            popcnt: std::is_x86_feature_detected!("popcnt"),
-            lzcnt: std::is_x86_feature_detected!("lzcnt"),
-            bmi1: std::is_x86_feature_detected!("bmi1"),
-            bmi2: std::is_x86_feature_detected!("bmi2"),
-            avx: sse41 && std::is_x86_feature_detected!("avx"),
-            avx2: sse41 && std::is_x86_feature_detected!("avx2"),
-            fma: std::is_x86_feature_detected!("avx") && std::is_x86_feature_detected!("fma"),
+            sse42: sse41 && has("sse4.2"),
+            popcnt: has("popcnt"),
+            lzcnt: has("lzcnt"),
+            bmi1: has("bmi1"),
+            bmi2: has("bmi2"),
+            avx: sse41 && has("avx"),
+            avx2: sse41 && has("avx2"),
+            fma: has("avx") && has("fma"),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::ModuleTiers;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use tenure_runtime::LoadedModule;
 use tenure_types::FuncIdx;
 
@@ -37,9 +37,17 @@ impl Job {
 /// An engine's threads for better code. They start when there is work, and end with the engine and its modules.
 pub(crate) struct Pool {
     jobs: Sender<Job>,
-    inbox: Arc<Mutex<Inbox>>,
-    /// How many threads may still be started.
-    left: AtomicUsize,
+    shared: Arc<Shared>,
+    /// How many threads were started.
+    started: AtomicUsize,
+}
+
+/// What the threads have in common.
+struct Shared {
+    /// How many threads there may be. If it depends on the machine, nobody knows before the first one looks: that takes
+    /// a while, which is not to be a guest's.
+    most: OnceLock<usize>,
+    inbox: Mutex<Inbox>,
 }
 
 /// What waits for a thread.
@@ -49,30 +57,33 @@ struct Inbox {
 }
 
 impl Pool {
-    /// A pool of at most `threads`.
-    pub(crate) fn new(threads: usize) -> Self {
+    /// A pool of at most `threads`; without a number, of as many as leave a core to a guest, and at least one.
+    pub(crate) fn new(threads: Option<usize>) -> Self {
         let (jobs, arriving) = channel();
-        let inbox = Arc::new(Mutex::new(Inbox { arriving, waiting: Vec::new() }));
-        Self { jobs, inbox, left: AtomicUsize::new(threads) }
+        let inbox = Mutex::new(Inbox { arriving, waiting: Vec::new() });
+        let most = threads.map_or_else(OnceLock::new, OnceLock::from);
+        Self { jobs, shared: Arc::new(Shared { most, inbox }), started: AtomicUsize::new(0) }
     }
 
     /// Has a thread do `job`. Takes no lock.
     pub(crate) fn send(&self, job: Job) {
         // The receiver lives as long as the pool.
         let _ = self.jobs.send(job);
-        let one_less = |left: usize| left.checked_sub(1);
-        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
-            let inbox = self.inbox.clone();
+        let most = self.shared.most.get().copied().unwrap_or(1);
+        let one_more = |started: usize| (started < most).then_some(started + 1);
+        if self.started.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok() {
+            let shared = self.shared.clone();
             let thread = std::thread::Builder::new().name("tenure-tier-up".to_string());
             // Without threads guests go on as they are.
-            let _ = thread.stack_size(super::COMPILER_STACK).spawn(move || work(&inbox));
+            let _ = thread.stack_size(super::COMPILER_STACK).spawn(move || work(&shared));
         }
     }
 }
 
 /// Does the hottest job there is, again and again.
-fn work(inbox: &Mutex<Inbox>) {
-    while let Some(job) = inbox.lock().unwrap_or_else(PoisonError::into_inner).next() {
+fn work(shared: &Shared) {
+    shared.most.get_or_init(|| (tenure_sys::cpu::usable_cores() - 1).max(1));
+    while let Some(job) = shared.inbox.lock().unwrap_or_else(PoisonError::into_inner).next() {
         if let Some((module, tiers)) = job.module.upgrade().zip(job.tiers.upgrade()) {
             // A bug in a compiler, which has been told of on stderr: the function goes on as it is, and so do others.
             let _ = catch_unwind(AssertUnwindSafe(|| tiers.work(&module, job.func, job.task)));

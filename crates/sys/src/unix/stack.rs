@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ptr::null_mut;
 
+use rustix::param::linux_execfn;
 use rustix::process::{Resource, getpid, getrlimit};
 use rustix::thread::gettid;
 
@@ -11,6 +12,10 @@ use crate::{StackBounds, current_sp};
 
 /// The main thread's stack is taken to be at most so long, also without a limit.
 const UNLIMITED: usize = 1 << 30;
+
+/// Up to this limit the system keeps the addresses below the main thread's stack free of everything else, also when
+/// the limit was lower as the program started.
+const KEPT_FREE: usize = 100 << 20;
 
 /// What stands above the main thread's frames and counts against its limit: arguments and environment.
 const ABOVE_MAIN: usize = 256 << 10;
@@ -21,13 +26,27 @@ const UNKNOWN_MAIN: usize = 4 << 20;
 
 pub fn bounds() -> StackBounds {
     let main = gettid() == getpid();
-    let bounds = asked().filter(|bounds| bounds.contains(current_sp()));
-    match (bounds, main) {
+    let is_here = |bounds: &StackBounds| bounds.contains(current_sp());
+    if let Some(bounds) = main.then(main_stack).flatten().filter(is_here) {
+        return bounds;
+    }
+    match (asked().filter(is_here), main) {
         (Some(bounds), false) => bounds,
         (Some(bounds), true) => StackBounds { low: bounds.low.max(bounds.high - main_limit()), ..bounds },
         (None, false) => around_sp(UNKNOWN_THREAD),
         (None, true) => around_sp(UNKNOWN_MAIN.min(main_limit().saturating_sub(ABOVE_MAIN))),
     }
+}
+
+/// The main thread's stack, if its place follows from its limit. The thread library reads the list of all mappings,
+/// which takes longer than a small guest runs.
+fn main_stack() -> Option<StackBounds> {
+    let limit = main_limit();
+    // The system begins the stack with the program's name.
+    let name = linux_execfn();
+    let top = name.as_ptr() as usize + name.to_bytes_with_nul().len();
+    let high = top.checked_next_multiple_of(page_size())?;
+    (limit <= KEPT_FREE).then(|| StackBounds { low: high - limit, high })
 }
 
 /// What the thread library says.
