@@ -78,6 +78,29 @@ impl Module {
         Self::compile(engine, &wasm, on_progress)
     }
 
+    /// As [`Module::new_with_progress`], for the binary format only. The module keeps `binary` itself, where others make
+    /// a copy.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use tenure::{Engine, Module};
+    ///
+    /// let binary: std::sync::Arc<[u8]> = std::sync::Arc::from(*b"\0asm\x01\0\0\0");
+    /// let module = Module::from_shared(&Engine::default(), &binary, &|_| ControlFlow::Continue(()))?;
+    /// assert_eq!(module.imports().len(), 0);
+    /// # Ok::<(), tenure::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Module::new_with_progress`].
+    pub fn from_shared(engine: &Engine, binary: &Arc<[u8]>, on_progress: OnProgress<'_>) -> Result<Self> {
+        if Engine::detect_precompiled(binary).is_some() {
+            bail!("this is a compiled module; it can be loaded with `Module::deserialize`");
+        }
+        let loaded = engine.inner().compile(binary, on_progress)?;
+        Ok(Self::from_loaded(engine, loaded))
+    }
+
     /// As [`Module::new`], until another thread calls [`Cancel::cancel`].
     ///
     /// # Errors
@@ -125,11 +148,7 @@ impl Module {
     }
 
     fn compile(engine: &Engine, wasm: &[u8], on_progress: OnProgress<'_>) -> Result<Self> {
-        if Engine::detect_precompiled(wasm).is_some() {
-            bail!("this is a compiled module; it can be loaded with `Module::deserialize`");
-        }
-        let loaded = engine.inner().compile(&wasm.into(), on_progress)?;
-        Ok(Self::from_loaded(engine, loaded))
+        Self::from_shared(engine, &wasm.into(), on_progress)
     }
 
     fn load(engine: &Engine, bytes: &[u8]) -> Result<Self> {

@@ -22,7 +22,7 @@ use crate::fd_table::{Descriptor, FdTable};
 use crate::guest_mem::GuestMem;
 use crate::random::Random;
 use crate::types::Errno;
-use tenure::{Caller, Extern, Linker};
+use tenure::{Caller, Extern, Linker, Module};
 
 /// The module that guests import from.
 pub const MODULE: &str = "wasi_snapshot_preview1";
@@ -86,14 +86,25 @@ macro_rules! functions {
             linker: &mut Linker<T>,
             get: impl Fn(&mut T) -> &mut WasiP1Ctx + Copy + Send + Sync + 'static,
         ) -> tenure::Result<()> {
-            $(linker.func_wrap(
-                MODULE,
-                stringify!($name),
-                move |mut caller: Caller<'_, T>, $($param: $ty),*| -> tenure::Result<returns!(type $result)> {
-                    enter(&mut caller, get, |ctx, mem| $group::$function(ctx, mem, $($param),*))
-                        .map(|errno| returns!($result errno))
-                },
-            )?;)*
+            add(linker, get, |_| true)
+        }
+
+        /// Defines the functions of preview 1 whose names are `wanted`.
+        fn add<T: 'static>(
+            linker: &mut Linker<T>,
+            get: impl Fn(&mut T) -> &mut WasiP1Ctx + Copy + Send + Sync + 'static,
+            wanted: impl Fn(&str) -> bool,
+        ) -> tenure::Result<()> {
+            $(if wanted(stringify!($name)) {
+                linker.func_wrap(
+                    MODULE,
+                    stringify!($name),
+                    move |mut caller: Caller<'_, T>, $($param: $ty),*| -> tenure::Result<returns!(type $result)> {
+                        enter(&mut caller, get, |ctx, mem| $group::$function(ctx, mem, $($param),*))
+                            .map(|errno| returns!($result errno))
+                    },
+                )?;
+            })*
             Ok(())
         }
     };
@@ -172,6 +183,38 @@ functions! {
     sock_recv(fd: u32, iovs: u32, count: u32, flags: u32, nread: u32, result_flags: u32) -> errno = sock::recv;
     sock_send(fd: u32, iovs: u32, count: u32, flags: u32, nwritten: u32) -> errno = sock::send;
     sock_shutdown(fd: u32, how: u32) -> errno = sock::shutdown;
+}
+
+/// Defines the functions of preview 1 that `module` imports, in `linker`: a linker that is for one module needs no
+/// others, and is made sooner without.
+///
+/// `get` finds the context in the store's data.
+///
+/// ```
+/// use tenure::{Engine, Linker, Module, Store};
+/// use tenure_wasi::{WasiCtxBuilder, p1};
+///
+/// let engine = Engine::default();
+/// let module = Module::new(&engine, r#"
+///     (module (import "wasi_snapshot_preview1" "sched_yield" (func (result i32))))"#)?;
+/// let mut linker = Linker::new(&engine);
+/// p1::add_imports_to_linker_sync(&mut linker, &module, |wasi| wasi)?;
+/// let mut store = Store::new(&engine, WasiCtxBuilder::new().build_p1());
+/// linker.instantiate(&mut store, &module)?;
+/// assert!(linker.get(&mut store, p1::MODULE, "fd_write").is_err());
+/// # Ok::<(), tenure::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`add_to_linker_sync`].
+pub fn add_imports_to_linker_sync<T: 'static>(
+    linker: &mut Linker<T>,
+    module: &Module,
+    get: impl Fn(&mut T) -> &mut WasiP1Ctx + Copy + Send + Sync + 'static,
+) -> tenure::Result<()> {
+    let names: Vec<_> =
+        module.imports().filter(|import| import.module() == MODULE).map(|import| import.name()).collect();
+    add(linker, get, |name| names.contains(&name))
 }
 
 /// Runs `function` on the caller's memory and context.
