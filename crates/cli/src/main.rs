@@ -5,7 +5,7 @@
 //!                   ├──▶ values    guest values from and to text
 //!                   ├──▶ sections  what a binary is made of
 //!                   ├──▶ tiers     what is compiled when: lines, a picture
-//!                   └──▶ progress  a spinner, when somebody waits
+//!                   └──▶ progress  a line, when somebody waits
 //! report: what an error looks like, and the code the process exits with
 //! ```
 //! Every command returns an error instead of printing it; [`report`] is the one place that does.
@@ -14,7 +14,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 
 mod report;
 
@@ -45,9 +45,14 @@ enum Command {
     Validate(command::Validate),
 }
 
+// The unwinder becomes a part of the program: to find and map one more shared library takes as long as a small guest.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "names a library to link with, and declares nothing of it")]
+#[link(name = "gcc_eh", kind = "static", modifiers = "-bundle")]
+unsafe extern "C" {}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse_from(with_default_command(std::env::args_os().collect()));
-    let outcome = match cli.command {
+    let outcome = match parse(with_default_command(std::env::args_os().collect())) {
         Command::Run(command) => command.execute(),
         Command::Wast(command) => command.execute(),
         Command::Compile(command) => command.execute(),
@@ -55,6 +60,18 @@ fn main() -> ExitCode {
         Command::Validate(command) => command.execute(),
     };
     outcome.unwrap_or_else(|error| report::error(&error))
+}
+
+/// What `args` ask for; ends the process when that is help, or nothing that there is.
+fn parse(args: Vec<OsString>) -> Command {
+    // To describe the other commands too would take longer than a small guest runs.
+    if args.get(1).is_some_and(|arg| arg == "run") {
+        let described = command::Run::augment_args(clap::Command::new("run").bin_name("tenure run"));
+        let mut matches = described.get_matches_from(&args[1..]);
+        Command::Run(command::Run::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit()))
+    } else {
+        Cli::parse_from(args).command
+    }
 }
 
 /// Puts `run` before arguments that name no command.

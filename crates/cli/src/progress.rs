@@ -1,71 +1,56 @@
-//! A bar for work that takes a while, when a person is there to see it.
+//! One line about work that takes a while, when a person is there to see it.
 
-use std::io::{self, IsTerminal as _};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 /// Work that is done sooner than this is not worth a word.
 const PATIENCE: Duration = Duration::from_millis(300);
 /// Time between two looks at how far the work is.
 const TICK: Duration = Duration::from_millis(100);
+/// Most characters of what the work is called: a line that is broken in two could not be taken back.
+const MOST_WHAT: usize = 40;
 
-/// How far the work is; written by whoever does it, on any thread.
-#[derive(Default)]
+/// To the start of the line, and nothing after it.
+const CLEAR: &str = "\r\x1b[K";
+
+/// Shows how far the work is. Told by whoever does it, on any thread.
 pub struct Meter {
-    done: AtomicU64,
-    /// 0 as long as nobody knows.
-    total: AtomicU64,
+    what: String,
+    /// When the line is due; `None` when nobody would see it.
+    due: Option<Mutex<Instant>>,
 }
 
 impl Meter {
-    /// `done` parts of `total` are done.
+    /// `done` functions of `total` are done.
     pub fn set(&self, done: usize, total: usize) {
-        self.done.store(done as u64, Ordering::Relaxed);
-        self.total.store(total as u64, Ordering::Relaxed);
+        // Whoever finds it locked leaves the line to the one who shows it now.
+        let Some(mut due) = self.due.as_ref().and_then(|due| due.try_lock().ok()) else { return };
+        let now = Instant::now();
+        if now >= *due {
+            *due = now + TICK;
+            show(&format!("{CLEAR}{}: {done} of {total} functions", self.what));
+        }
     }
 }
 
 /// Does `work`; if standard error is a terminal and it takes long, that is where `what` and its progress are shown.
 pub fn during<R>(what: &str, work: impl FnOnce(&Meter) -> R) -> R {
-    let meter = Meter::default();
     if !io::stderr().is_terminal() {
-        return work(&meter);
+        return work(&Meter { what: String::new(), due: None });
     }
-    thread::scope(|scope| {
-        let (done, is_done) = mpsc::channel::<()>();
-        scope.spawn(|| {
-            let is_done = is_done;
-            if is_done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                let bar = ProgressBar::new_spinner().with_message(what.to_owned());
-                loop {
-                    show(&bar, &meter);
-                    if is_done.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout) {
-                        break;
-                    }
-                }
-                bar.finish_and_clear();
-            }
-        });
-        let result = work(&meter);
-        // Ends the wait; the scope then waits until the bar is gone from the terminal.
-        drop(done);
-        result
-    })
+    let started = Instant::now();
+    let due = Some(Mutex::new(started + PATIENCE));
+    let result = work(&Meter { what: what.chars().take(MOST_WHAT).collect(), due });
+    if started.elapsed() >= PATIENCE {
+        show(CLEAR);
+    }
+    result
 }
 
-/// A spinner that becomes a bar once the amount of work is known.
-fn show(bar: &ProgressBar, meter: &Meter) {
-    let total = meter.total.load(Ordering::Relaxed);
-    if total > 0 && bar.length() != Some(total) {
-        bar.set_length(total);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {pos}/{len} functions") {
-            bar.set_style(style);
-        }
-    }
-    bar.set_position(meter.done.load(Ordering::Relaxed));
-    bar.tick();
+/// Puts `text` on the terminal. One that does not take it is not worth an error.
+fn show(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes());
+    let _ = stderr.flush();
 }

@@ -696,3 +696,14 @@ fn paths_are_shown_as_they_were_given() {
     let path = path.to_str().expect("text");
     place.run(&[path]).fails(1, &[&format!("cannot read {path}")]);
 }
+
+/// A process that starts often starts slowly with more of them.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn the_command_needs_no_shared_library_but_the_c_library() {
+    let program = std::fs::read(env!("CARGO_BIN_EXE_tenure")).expect("the command can be read");
+    let names = |name: &[u8]| program.windows(name.len()).any(|bytes| bytes == name);
+    assert!(names(b"\0libc.so.6\0"), "a name that is there is not found");
+    assert!(!names(b"\0libgcc_s.so.1\0"));
+    assert!(!names(b"\0libm.so.6\0"));
+}

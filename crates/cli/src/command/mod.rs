@@ -15,15 +15,16 @@ pub use validate::Validate;
 pub use wast::Wast;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use tenure::{Engine, Module, Result};
 
 use crate::progress;
 
 /// Compiles `wasm`, which the user knows as `name`.
-fn module(engine: &Engine, name: &str, wasm: &[u8]) -> Result<Module> {
+fn module(engine: &Engine, name: &str, wasm: &Arc<[u8]>) -> Result<Module> {
     progress::during(&format!("compiling {name}"), |meter| {
-        Module::new_with_progress(engine, wasm, &|progress| {
+        Module::from_shared(engine, wasm, &|progress| {
             meter.set(progress.done, progress.total);
             ControlFlow::Continue(())
         })

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use tenure::{Engine, Error, ExternType, Func, Instance, Linker, Module, Result, Store, Trap, Val, bail};
+use tenure::{
+    Engine, Error, ExternType, Func, Instance, InstancePre, Linker, Module, Result, Store, Trap,
+    UnknownImportError, Val, bail,
+};
 use tenure_wasi::p1::{self, WasiP1Ctx};
 use tenure_wasi::{FsPerms, WasiCtxBuilder};
 
@@ -166,11 +169,11 @@ impl Run {
         };
 
         let mut store = Store::new(&engine, self.wasi(&name)?);
-        let linker = self.linker(&engine, &mut store, &module, &name)?;
+        let linked = self.link(&engine, &mut store, &module, &name)?;
         if let Some(fuel) = fuel {
             store.set_fuel(fuel)?;
         }
-        let ran = linker.instantiate(&mut store, &module).and_then(|instance| match &self.invoke {
+        let ran = linked.instantiate(&mut store).and_then(|instance| match &self.invoke {
             Some(function) => self.invoke(&mut store, &module, instance, function),
             None => start(&mut store, &module, instance, &name),
         });
@@ -214,16 +217,16 @@ impl Run {
         Ok(wasi.build_p1())
     }
 
-    /// Everything that `module` imports, by the policy for what nothing provides.
-    fn linker(
+    /// `module` with everything that it imports, by the policy for what nothing provides.
+    fn link(
         &self,
         engine: &Engine,
         store: &mut Store<WasiP1Ctx>,
         module: &Module,
         name: &str,
-    ) -> Result<Linker<WasiP1Ctx>> {
+    ) -> Result<InstancePre<WasiP1Ctx>> {
         let mut linker = Linker::new(engine);
-        p1::add_to_linker_sync(&mut linker, |wasi: &mut WasiP1Ctx| wasi)?;
+        p1::add_imports_to_linker_sync(&mut linker, module, |wasi: &mut WasiP1Ctx| wasi)?;
         match self.unknown_imports() {
             UnknownImports::Trap => linker.define_unknown_imports_as_traps(module)?,
             UnknownImports::Default => {
@@ -231,7 +234,11 @@ impl Run {
             }
             UnknownImports::Error => {}
         }
-        // Instantiation would stop at the first.
+        let linked = linker.instantiate_pre(module);
+        if !linked.as_ref().is_err_and(Error::is::<UnknownImportError>) {
+            return linked;
+        }
+        // That was the first.
         let mut unknown = String::new();
         for import in module.imports() {
             if linker.get_by_import(&mut *store, &import).is_none() {
@@ -239,13 +246,10 @@ impl Run {
                 unknown += &format!("\n  {}::{}: {ty}", import.module(), import.name());
             }
         }
-        if !unknown.is_empty() {
-            bail!(
-                "{name} has unknown imports:{unknown}\n\
-                 --unknown-imports default makes them functions that do nothing, and trap functions that trap"
-            );
-        }
-        Ok(linker)
+        bail!(
+            "{name} has unknown imports:{unknown}\n\
+             --unknown-imports default makes them functions that do nothing, and trap functions that trap"
+        );
     }
 
     fn unknown_imports(&self) -> UnknownImports {

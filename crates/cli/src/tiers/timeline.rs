@@ -195,10 +195,12 @@ fn diamond(svg: &mut String, x: f64, y: f64) {
 /// Lines at round times, and their numbers below `bottom`.
 fn axis(svg: &mut String, bottom: f64, scale: &Scale) {
     let rough = scale.end / 8.0;
-    let power = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|times| times * power).find(|step| *step >= rough);
-    let step = step.unwrap_or(10.0 * power);
-    let digits = (-step.log10().floor()).clamp(0.0, 6.0) as usize;
+    // 1, 2 and 5 times each power of ten, and how many decimals they have.
+    let mut steps = (-6..=12_i32).flat_map(|power| {
+        let digits = usize::try_from(-power).unwrap_or(0);
+        [1.0, 2.0, 5.0].map(|times| (times * 10f64.powi(power), digits))
+    });
+    let (step, digits) = steps.find(|(step, _)| *step >= rough).unwrap_or((rough, 0));
     for at in 0..=(scale.end / step) as u32 {
         let time = f64::from(at) * step;
         let x = scale.x(time);
