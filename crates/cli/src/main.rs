@@ -6,17 +6,22 @@
 //!                   ├──▶ sections  what a binary is made of
 //!                   ├──▶ tiers     what is compiled when: lines, a picture
 //!                   └──▶ progress  a line, when somebody waits
+//! start: where the process begins
 //! report: what an error looks like, and the code the process exits with
 //! ```
 //! Every command returns an error instead of printing it; [`report`] is the one place that does.
 #![deny(unsafe_code)]
+#![cfg_attr(all(target_os = "linux", target_env = "gnu", not(test)), no_main)]
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 
 mod report;
+
+#[cfg(all(target_os = "linux", target_env = "gnu", not(test)))]
+#[expect(unsafe_code, reason = "the C library calls a function by its name")]
+mod start;
 
 mod disassembler;
 mod input;
@@ -51,7 +56,13 @@ enum Command {
 #[link(name = "gcc_eh", kind = "static", modifiers = "-bundle")]
 unsafe extern "C" {}
 
-fn main() -> ExitCode {
+#[cfg(not(all(target_os = "linux", target_env = "gnu", not(test))))]
+fn main() -> std::process::ExitCode {
+    run().into()
+}
+
+/// Does what the command line asks for; the code to exit with.
+fn run() -> u8 {
     let outcome = match parse(with_default_command(std::env::args_os().collect())) {
         Command::Run(command) => command.execute(),
         Command::Wast(command) => command.execute(),

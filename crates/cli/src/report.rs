@@ -9,11 +9,14 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::process::ExitCode;
 
 use tenure::{Error, FrameInfo, Result, Trap, WasmBacktrace};
 use tenure_wasi::I32Exit;
 
+/// Everything went well.
+pub const SUCCESS: u8 = 0;
+/// Something did not.
+pub const FAILURE: u8 = 1;
 /// What a shell says of a process that was ended by `SIGABRT`.
 const TRAPPED: u8 = 134;
 
@@ -34,19 +37,19 @@ pub fn note(text: &str) {
 }
 
 /// Tells the user of `error`, if there is something to tell, and gives the code to exit with.
-pub fn error(error: &Error) -> ExitCode {
+pub fn error(error: &Error) -> u8 {
     if let Some(I32Exit(code)) = error.downcast_ref() {
         return exit_code(*code);
     }
     note(&text(error));
-    if error.downcast_ref::<Trap>().is_some() { ExitCode::from(TRAPPED) } else { ExitCode::FAILURE }
+    if error.downcast_ref::<Trap>().is_some() { TRAPPED } else { FAILURE }
 }
 
 /// The guest's exit code. A process has eight bits for it; what is no success stays none.
-fn exit_code(code: i32) -> ExitCode {
+fn exit_code(code: i32) -> u8 {
     match code as u8 {
-        0 if code != 0 => ExitCode::FAILURE,
-        low => ExitCode::from(low),
+        0 if code != 0 => FAILURE,
+        low => low,
     }
 }
 

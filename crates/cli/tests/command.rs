@@ -707,3 +707,43 @@ fn the_command_needs_no_shared_library_but_the_c_library() {
     assert!(!names(b"\0libgcc_s.so.1\0"));
     assert!(!names(b"\0libm.so.6\0"));
 }
+
+#[test]
+fn a_reader_that_goes_away_does_not_end_the_process() {
+    // Writes until it fails, and exits with the error's number, which is 64 of a pipe that nobody reads.
+    let source = r#"(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 0) "\08\00\00\00\01\00\00\00x")
+        (func (export "_start") (local $error i32)
+            (loop $again
+                (local.set $error (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
+                (br_if $again (i32.eqz (local.get $error))))
+            (call $exit (local.get $error))))"#;
+    let place = Place::new();
+    place.write("writes.wat", source);
+    let mut command = place.command(&["run", "writes.wat"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the command starts");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("the command ends").code(), Some(64));
+}
+
+#[cfg(unix)]
+#[test]
+fn closed_streams_are_not_taken_for_files() {
+    // The file that is opened first would be what the guest writes to.
+    let source = r#"(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 0) "\08\00\00\00\01\00\00\00x")
+        (func (export "_start")
+            (call $exit (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))))"#;
+    let place = Place::new();
+    place.write("writes.wat", source);
+    let mut shell = Command::new("sh");
+    let closing = format!("{} run --dir . writes.wat <&- >&- 2>&-", env!("CARGO_BIN_EXE_tenure"));
+    let status = shell.current_dir(place.0.path()).args(["-c", &closing]).status().expect("a shell");
+    assert_eq!(status.code(), Some(0));
+}

@@ -6,6 +6,7 @@
 //! page_scan     which pages were written
 //! quarantine    freed memory that is protected instead of used again, for tests
 //! code_pages    pages that are written in one place and executed in another
+//! process       what a program does before anything else
 //! stack         where the calling thread's stack begins and ends
 //! signals       faults: whose they are, and where execution goes on
 //! ```
@@ -23,6 +24,7 @@ pub mod code_pages;
 pub mod cpu;
 pub mod mapping;
 pub mod page_scan;
+pub mod process;
 pub mod quarantine;
 pub mod signals;
 pub mod stack;

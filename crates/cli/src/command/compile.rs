@@ -1,12 +1,12 @@
 //! `tenure compile`: machine code, ahead of time.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use tenure::{Error, Result};
 
 use super::engine_args::EngineArgs;
 use crate::input::Input;
+use crate::report;
 
 /// Compile a module to a file that starts without compiling
 #[derive(clap::Args)]
@@ -28,7 +28,7 @@ pub struct Compile {
 }
 
 impl Compile {
-    pub fn execute(self) -> Result<ExitCode> {
+    pub fn execute(self) -> Result<u8> {
         let input = Input::read(&self.file)?;
         let name = input.name.clone();
         let output = match self.output {
@@ -41,6 +41,6 @@ impl Compile {
             module.serialize().map_err(|error| error.context(format!("cannot write down {name}")))?;
         std::fs::write(&output, compiled)
             .map_err(|error| Error::new(error).context(format!("cannot write {}", output.display())))?;
-        Ok(ExitCode::SUCCESS)
+        Ok(report::SUCCESS)
     }
 }

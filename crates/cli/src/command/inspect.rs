@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use tenure::{ExternType, Module, Result, bail};
 
@@ -35,7 +34,7 @@ pub struct Inspect {
 }
 
 impl Inspect {
-    pub fn execute(self) -> Result<ExitCode> {
+    pub fn execute(self) -> Result<u8> {
         let input = Input::read(&self.file)?;
         let name = input.name.clone();
         let wasm = input.into_wasm()?;
@@ -51,7 +50,7 @@ impl Inspect {
             }
         };
         report::print(&text)?;
-        Ok(ExitCode::SUCCESS)
+        Ok(report::SUCCESS)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::ValueEnum;
 use tenure::{
@@ -136,7 +135,7 @@ fn wasm_option(text: &str) -> Result<u64, String> {
 }
 
 impl Run {
-    pub fn execute(self) -> Result<ExitCode> {
+    pub fn execute(self) -> Result<u8> {
         let recorder = (self.tier_log || self.timeline.is_some()).then(|| Recorder::new(self.tier_log));
         if let Some(recorder) = &recorder {
             recorder.listen();
@@ -156,7 +155,7 @@ impl Run {
         ran
     }
 
-    fn run(&self) -> Result<ExitCode> {
+    fn run(&self) -> Result<u8> {
         let input = Input::read(&self.file)?;
         let name = input.name.clone();
         let fuel = self.fuel.or(self.wasm_option);
@@ -183,7 +182,7 @@ impl Run {
             (Err(error), Some(fuel)) if error.downcast_ref() == Some(&Trap::OutOfFuel) => {
                 Err(error.context(format!("the guest has used up its {fuel} units of fuel")))
             }
-            (ran, _) => ran.map(|()| ExitCode::SUCCESS),
+            (ran, _) => ran.map(|()| report::SUCCESS),
         }
     }
 

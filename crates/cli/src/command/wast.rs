@@ -1,7 +1,6 @@
 //! `tenure wast`: runs script files.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use tenure::{Error, Result, Store};
 use tenure_wast::Context;
@@ -25,7 +24,7 @@ pub struct Wast {
 }
 
 impl Wast {
-    pub fn execute(self) -> Result<ExitCode> {
+    pub fn execute(self) -> Result<u8> {
         let mut failed = 0;
         for file in &self.files {
             let name = file.display().to_string();
@@ -48,6 +47,6 @@ impl Wast {
                 }
             }
         }
-        Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if failed == 0 { report::SUCCESS } else { report::FAILURE })
     }
 }

@@ -6,6 +6,7 @@ pub mod dual_view;
 pub mod mapping;
 mod memory_file;
 pub mod page_scan;
+pub mod process;
 pub mod signals;
 pub mod single_view;
 pub mod stack;
