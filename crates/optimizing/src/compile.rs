@@ -7,7 +7,7 @@ use crate::metadata;
 use crate::offsets::{self, Offsets};
 use crate::schedule::Scheduler;
 use crate::translate::{Buffers, Finished, Form, StackUse, Translator};
-use crate::tuning::{Growth, Size};
+use crate::tuning::{self, Growth, Size};
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
@@ -255,7 +255,7 @@ impl Worker {
             func,
             tier: Tier::Optimizing,
             code,
-            align: compiled.buffer.alignment,
+            align: compiled.buffer.alignment.max(tuning::ALIGNMENT),
             relocs,
             meta,
         }))
