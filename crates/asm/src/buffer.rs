@@ -8,10 +8,19 @@
 //! grows by as many as count. The buffer therefore always keeps two words of slack behind its end.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
-/// A place in a [`CodeBuffer`], known now or later.
+/// A place in a [`CodeBuffer`], known now or later. Numbers begin at 1, so that no label takes no room.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Label(u32);
+pub struct Label(NonZeroU32);
+
+impl Label {
+    /// Its place in [`CodeBuffer::labels`].
+    #[inline]
+    fn at(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
 
 /// Why a buffer could not be finished. All of these are bugs of the code that emitted it, except
 /// [`AsmError::TooLong`].
@@ -195,9 +204,9 @@ impl CodeBuffer {
 
     /// A new label, not yet bound.
     pub fn new_label(&mut self) -> Label {
-        let label = Label(u32::try_from(self.labels.len()).expect("fewer labels than bytes of code"));
         self.labels.push(UNBOUND);
-        label
+        let number = u32::try_from(self.labels.len()).ok().and_then(NonZeroU32::new);
+        Label(number.expect("fewer labels than bytes of code"))
     }
 
     /// Binds `label` to the present end of the code.
@@ -206,7 +215,7 @@ impl CodeBuffer {
     /// When `label` was bound before, or is another buffer's.
     #[inline]
     pub fn bind(&mut self, label: Label) {
-        let offset = &mut self.labels[label.0 as usize];
+        let offset = &mut self.labels[label.at()];
         assert!(*offset == UNBOUND, "label {} is bound twice", label.0);
         *offset = self.len;
     }
@@ -220,7 +229,7 @@ impl CodeBuffer {
 
     /// Where `label` was bound, as an offset.
     pub fn offset_of(&self, label: Label) -> Option<usize> {
-        self.labels.get(label.0 as usize).copied().filter(|&offset| offset != UNBOUND)
+        self.labels.get(label.at()).copied().filter(|&offset| offset != UNBOUND)
     }
 
     /// Makes the last byte written the distance from the end of the code to `label`.

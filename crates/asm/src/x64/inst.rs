@@ -203,14 +203,14 @@ impl Assembler {
     pub fn mov_ri(&mut self, dst: Gpr, value: i64) {
         let low = dst.number() & 7;
         if let Ok(value) = u32::try_from(value) {
-            let (head, count) = op(0xb8 | low).head(0, 0, dst.number());
+            let (head, count) = op(0xb8 | low).head(0, dst.number() >> 3);
             self.buffer.put(head, count);
             self.buffer.put(u64::from(value), 4);
         } else if let Ok(value) = i32::try_from(value) {
             self.reg_rm(op(0xc7).wide(), 0, dst.number());
             self.buffer.put(u64::from(value as u32), 4);
         } else {
-            let (head, count) = op(0xb8 | low).wide().head(0, 0, dst.number());
+            let (head, count) = op(0xb8 | low).wide().head(0, dst.number() >> 3);
             self.buffer.put(head, count);
             self.buffer.put(value as u64, 8);
         }
@@ -271,7 +271,7 @@ impl Assembler {
     /// Pushes 64 bits.
     #[inline]
     pub fn push_r(&mut self, src: Gpr) {
-        let (head, count) = op(0x50 | (src.number() & 7)).head(0, 0, src.number());
+        let (head, count) = op(0x50 | (src.number() & 7)).head(0, src.number() >> 3);
         self.buffer.put(head, count);
     }
 
@@ -293,7 +293,7 @@ impl Assembler {
     /// Pops 64 bits.
     #[inline]
     pub fn pop_r(&mut self, dst: Gpr) {
-        let (head, count) = op(0x58 | (dst.number() & 7)).head(0, 0, dst.number());
+        let (head, count) = op(0x58 | (dst.number() & 7)).head(0, dst.number() >> 3);
         self.buffer.put(head, count);
     }
 

@@ -203,7 +203,7 @@ impl Assembler {
     /// `rdx` (or `edx`) = the sign of `rax` (or `eax`) in every bit: before a signed division.
     #[inline]
     pub fn sign_to_rdx(&mut self, size: Size) {
-        let (head, count) = op(0x99).size(size).head(0, 0, 0);
+        let (head, count) = op(0x99).size(size).head(0, 0);
         self.buffer.put(head, count);
     }
 

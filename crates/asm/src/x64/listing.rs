@@ -104,13 +104,14 @@ pub fn width_name(width: Width, reg: Gpr) -> String {
 pub fn mem_name(mem: Mem) -> String {
     assert_eq!(mem.label, None, "labels are tested by themselves");
     let name = |number| Gpr::from_number(number).expect("numbers come from registers").name();
-    let base = name(mem.base);
-    let place = match (mem.index, mem.scale) {
+    let (base, index, scale, disp) = mem.parts();
+    let base = name(base);
+    let place = match (index, scale) {
         (NO_INDEX, _) => base,
         (index, 0) => format!("{base}+{}", name(index)),
         (index, scale) => format!("{base}+{}*{}", name(index), 1 << scale),
     };
-    match mem.disp {
+    match disp {
         0 => format!("[{place}]"),
         disp => format!("[{place}{disp:+}]"),
     }

@@ -26,6 +26,12 @@ macro_rules! constants {
                 if number < 16 { Some($type(number)) } else { None }
             }
 
+            /// The register that the four lowest bits of `number` name.
+            #[inline]
+            pub const fn of_low_bits(number: u8) -> $type {
+                $type(number & 15)
+            }
+
             /// Its number in encodings, 0 to 15.
             #[inline]
             pub const fn number(self) -> u8 {

@@ -356,3 +356,17 @@ fn moves_between_register_files() {
 fn rsp_is_no_index() {
     let _ = Mem::indexed(Gpr::RAX, Gpr::RSP, Scale::X1, 0);
 }
+
+#[test]
+fn a_place_further_on_is_the_place_made_there() {
+    for (at, by) in DISPS.into_iter().flat_map(|at| [0, 1, -1, 128, -300].map(|by| (at, by))) {
+        let Some(to) = at.checked_add(by) else { continue };
+        for base in Gpr::ALL {
+            assert_eq!(Mem::new(base, at).offset(by), Mem::new(base, to));
+            for index in Gpr::ALL.into_iter().filter(|&index| index != Gpr::RSP) {
+                let mem = |disp| Mem::indexed(base, index, Scale::X4, disp);
+                assert_eq!(mem(at).offset(by), mem(to));
+            }
+        }
+    }
+}
