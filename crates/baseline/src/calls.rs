@@ -99,9 +99,7 @@ impl FuncCompiler<'_> {
 
     /// After a call: the operands from `height` on were taken, and no temp holds anything.
     fn after_call(&mut self, height: usize) {
-        self.truncate(height);
-        self.b.regs.drop_copies();
-        self.b.regs.in_use = RegSet::EMPTY;
+        self.forget_above(height);
         self.b.regs.dirty_upper = RegSet::EMPTY;
     }
 
@@ -118,11 +116,8 @@ impl FuncCompiler<'_> {
         let height = self.height() - ty.params().len();
         self.before_call(height);
         self.frame.reserve_outgoing(conv.stack_bytes);
-        for (number, &(_, loc)) in conv.args.iter().enumerate() {
-            if let Loc::Stack(offset) = loc {
-                let value = self.b.values[height + number];
-                self.store_value(outgoing(offset), value);
-            }
+        if conv.stack_bytes > 0 {
+            self.store_arguments(&conv, height);
         }
         let area = self.results_area(&conv, height);
         self.load_arguments(&conv, height, callee, area.map(frame));
@@ -139,6 +134,16 @@ impl FuncCompiler<'_> {
         match area {
             None => self.push_results(&conv),
             Some(area) => self.push_results_from(&conv, area),
+        }
+    }
+
+    /// Stores the arguments that travel on the stack.
+    fn store_arguments(&mut self, conv: &CallConv, height: usize) {
+        for (number, &(_, loc)) in conv.args.iter().enumerate() {
+            if let Loc::Stack(offset) = loc {
+                let value = self.b.values[height + number];
+                self.store_value(outgoing(offset), value);
+            }
         }
     }
 
@@ -159,10 +164,12 @@ impl FuncCompiler<'_> {
         callee: Callee,
         results: Option<tenure_asm::x64::Mem>,
     ) {
+        let mut elsewhere = 0;
         for (number, &(class, loc)) in conv.args.iter().enumerate() {
-            let value = self.b.values[height + number];
-            if let (Some(dst), Some(src)) = (register(loc), self.in_register(value)) {
-                self.b.moves.add(class, dst, src);
+            let Some(dst) = register(loc) else { continue };
+            match self.in_register(self.b.values[height + number]) {
+                Some(src) => self.b.moves.add(class, dst, src),
+                None => elsewhere = number + 1,
             }
         }
         let context = self.b.regs.of(Item::CONTEXT);
@@ -171,7 +178,7 @@ impl FuncCompiler<'_> {
             self.b.moves.add(ValClass::I64, RDI, context);
         }
         self.make_moves();
-        for (number, &(_, loc)) in conv.args.iter().enumerate() {
+        for (number, &(_, loc)) in conv.args[..elsewhere].iter().enumerate() {
             let value = self.b.values[height + number];
             // What was in a register was moved; its place still says where from.
             if let Some(dst) = register(loc)
@@ -227,7 +234,7 @@ impl FuncCompiler<'_> {
                 let value = self.b.values[height + number];
                 // The scratch register points at the results.
                 let reg = self.reg_of(value);
-                self.store_mem(value.class, at(SCRATCH, (number * ValRaw::SIZE) as i32), reg);
+                self.store_mem(value.class(), at(SCRATCH, (number * ValRaw::SIZE) as i32), reg);
                 self.b.regs.in_use = RegSet::EMPTY;
             }
         } else {
@@ -269,12 +276,7 @@ impl FuncCompiler<'_> {
         let height = self.height() - ty.params().len();
         // Put together below first, for our own arguments lie where the callee's will.
         self.frame.reserve_outgoing(conv.stack_bytes);
-        for (number, &(_, loc)) in conv.args.iter().enumerate() {
-            if let Loc::Stack(offset) = loc {
-                let value = self.b.values[height + number];
-                self.store_value(outgoing(offset), value);
-            }
-        }
+        self.store_arguments(&conv, height);
         self.load_arguments(&conv, height, callee, None);
         if let Some(pointer) = conv.results_pointer.and_then(register) {
             // The callee's results are ours, and go where ours go.

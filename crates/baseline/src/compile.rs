@@ -18,7 +18,8 @@ use wasmparser::{BinaryReader, FunctionBody, OperatorsReaderAllocations};
 pub struct BaselineCompiler {
     machine: Machine,
     /// Buffers of compilations that ended; at most as many as ran at once.
-    idle: Mutex<Vec<Worker>>,
+    #[expect(clippy::vec_box, reason = "they come and go with each function")]
+    idle: Mutex<Vec<Box<Worker>>>,
 }
 
 /// What one compilation works in, kept for the next.
@@ -60,7 +61,8 @@ impl BaselineCompiler {
         Self { machine: Machine { poisoned: true, ..Machine::new(Cpu::detect()) }, idle: Mutex::default() }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Worker>> {
+    #[expect(clippy::vec_box, reason = "see `idle`")]
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Box<Worker>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,7 +13,7 @@ use crate::func::FuncCompiler;
 use crate::isa_x64::asm::frame;
 use crate::isa_x64::control::Test;
 use crate::isa_x64::{RESULT, VECTOR_RESULT};
-use crate::regs::{Reg, RegSet};
+use crate::regs::Reg;
 use crate::stack::{Place, Value};
 use crate::traps::Late;
 use tenure_abi::ValClass;
@@ -215,7 +215,7 @@ impl FuncCompiler<'_> {
             let value = self.b.values[height as usize];
             let home = self.frame.operand(height);
             self.store_value(frame(home), value);
-            self.b.values[height as usize].place = Place::Home(height);
+            self.b.values[height as usize].set_place(Place::Home(height));
         }
     }
 
@@ -251,10 +251,7 @@ impl FuncCompiler<'_> {
 
     /// Code goes on at `target`, to which paths lead that kept to the rules for labels.
     fn arrive(&mut self, label: &Label, target: tenure_asm::Label) {
-        self.truncate(label.height as usize);
-        self.b.regs.in_use = RegSet::EMPTY;
-        self.b.regs.unsaved = RegSet::EMPTY;
-        self.b.regs.drop_copies();
+        self.forget_above(label.height as usize);
         self.b.asm.bind(target);
         self.tested = None;
         self.reachable = true;
@@ -352,8 +349,8 @@ impl FuncCompiler<'_> {
 
     /// Loads the result register of its kind with `value`, unless it is there.
     fn bring_result(&mut self, value: Value) {
-        let result = result_register(value.class);
-        match value.place {
+        let result = result_register(value.class());
+        match value.place() {
             Place::Reg(reg) if reg == result && !self.b.regs.dirty_upper.has(reg) => {}
             _ => self.load_value(result, value),
         }
@@ -404,8 +401,8 @@ impl FuncCompiler<'_> {
         }
         if arity == 1 {
             let value = self.b.values[from as usize];
-            let result = result_register(value.class);
-            if value.place != Place::Reg(result) {
+            let result = result_register(value.class());
+            if value.place() != Place::Reg(result) {
                 self.claim(result);
             }
             // Claiming may have moved the value.
@@ -439,7 +436,7 @@ impl FuncCompiler<'_> {
         let from = self.height() as u32 - arity;
         let mut index = self.temp_of(index);
         if arity == 1 {
-            let class = self.b.values[from as usize].class;
+            let class = self.b.values[from as usize].class();
             if index == RESULT {
                 let mut others = crate::stack::bank(ValClass::I32);
                 others.remove(RESULT);
@@ -448,7 +445,7 @@ impl FuncCompiler<'_> {
                 index = other;
             }
             let result = result_register(class);
-            if self.b.values[from as usize].place != Place::Reg(result) {
+            if self.b.values[from as usize].place() != Place::Reg(result) {
                 self.claim(result);
             }
             let value = self.b.values[from as usize];
@@ -485,7 +482,7 @@ impl FuncCompiler<'_> {
         let arguments = match arity {
             0 => Arguments::InPlace,
             1 if label.in_register() => Arguments::InPlace,
-            1 => Arguments::FromResult { class: self.b.values[from as usize].class, height: label.height },
+            1 => Arguments::FromResult { class: self.b.values[from as usize].class(), height: label.height },
             _ if from == label.height => Arguments::InPlace,
             _ => Arguments::Homes { count: arity, from, to: label.height },
         };

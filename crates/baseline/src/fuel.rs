@@ -17,7 +17,15 @@ impl FuncCompiler<'_> {
     }
 
     /// Behind an operator: pays for what begins there, if control comes there.
+    #[inline(always)]
     pub(crate) fn pay_behind_operator(&mut self) {
+        if self.fuel.is_some() {
+            self.pay_for_next();
+        }
+    }
+
+    #[cold]
+    fn pay_for_next(&mut self) {
         if self.reachable
             && let Some(plan) = &mut self.fuel
             && let Some(segment) = plan.after(u64::from(self.offset))

@@ -248,7 +248,11 @@ impl<'a> FuncCompiler<'a> {
     /// The local that the next operator writes, if it is `local.set` or `local.tee`.
     #[inline]
     pub(crate) fn next_local_written(&self) -> Option<u32> {
-        let [0x21 | 0x22, low, high, ..] = *self.code.get(self.next..)? else { return None };
+        if !matches!(self.next_opcode(), 0x21 | 0x22) {
+            return None;
+        }
+        // Behind the number there is the `end` of the body at least.
+        let [_, low, high, ..] = *self.code.get(self.next..)? else { return None };
         match (low < 0x80, high < 0x80) {
             (true, _) => Some(u32::from(low)),
             (false, true) => Some(u32::from(low & 0x7f) | u32::from(high) << 7),

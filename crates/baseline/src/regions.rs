@@ -49,13 +49,7 @@ impl Region {
 
     /// The register that `item` is pinned to.
     fn find(&self, item: Item) -> Option<Reg> {
-        let item = u16::try_from(item.0).ok()?;
-        // Without a way out, so that all are compared at once.
-        let mut found = 0;
-        for (at, &other) in self.items.iter().enumerate() {
-            found |= u32::from(other == item) << at;
-        }
-        RegSet(found).first()
+        self.pins.iter().find(|reg| u32::from(self.items[reg.0 as usize & 31]) == item.0)
     }
 
     fn pin(&mut self, reg: Reg, item: Item, stale: bool) {
@@ -144,7 +138,9 @@ impl Regions {
     fn body(&self, this: &BodyPart, facts: Facts<'_>) -> Region {
         let mut region = Region::EMPTY;
         let lost_cost = LOST_PIN.saturating_add(LOST_CALL.saturating_mul(this.calls));
-        for used in self.sorted.iter().copied().map(of_key) {
+        // A lighter one is worth no register.
+        let least = KEPT_PIN.min(lost_cost);
+        for used in self.sorted.iter().copied().map(of_key).take_while(|used| used.weight >= least) {
             let kept: &[Reg] = if used.weight >= KEPT_PIN { &KEPT_PINS } else { &[] };
             let (first, then) = registers(used, this, facts, lost_cost, kept);
             let free = |regs: &[Reg]| regs.iter().copied().find(|&reg| !region.pins.has(reg));
@@ -159,6 +155,9 @@ impl Regions {
     /// The pins of a loop in `around`.
     fn inner(&self, around: Region, this: &BodyPart, facts: Facts<'_>) -> Region {
         let mut region = around;
+        if self.sorted.first().is_none_or(|&heaviest| of_key(heaviest).weight < LOOP_PIN) {
+            return region;
+        }
         // What each pin is worth in this loop.
         let mut weights = [0; Reg::COUNT];
         for used in self.sorted.iter().copied().map(of_key) {

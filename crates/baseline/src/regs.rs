@@ -247,6 +247,16 @@ impl Regs {
         self.copies = RegSet::EMPTY;
     }
 
+    /// Frees every temp.
+    #[inline]
+    pub(crate) fn drop_all(&mut self) {
+        self.unsaved = RegSet::EMPTY;
+        self.drop_copies();
+        self.on_stack = RegSet::EMPTY;
+        self.free = self.temps;
+        self.in_use = RegSet::EMPTY;
+    }
+
     /// `reg`, which nothing is in, becomes a pin.
     pub(crate) fn pin(&mut self, reg: Reg, item: Item) {
         debug_assert!(self.of(item).is_none(), "{item:?} is in a register");

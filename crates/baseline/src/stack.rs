@@ -13,18 +13,21 @@
 //!
 //! Start at [`FuncCompiler::pop`].
 
-use crate::func::FuncCompiler;
+use crate::func::{Buffers, FuncCompiler};
 use crate::isa_x64::control::Test;
 use crate::isa_x64::{GENERAL, VECTOR};
 use crate::regs::{Reg, RegSet};
 use tenure_abi::ValClass;
 use tenure_module::Item;
 
-/// An operand.
-#[derive(Clone, Copy, Debug)]
+/// An operand: a class and a [`Place`]. Held as two numbers, so that it travels in registers and is written and read as
+/// the same words.
+#[derive(Clone, Copy)]
 pub(crate) struct Value {
-    pub class: ValClass,
-    pub place: Place,
+    /// Which place, and above that which class.
+    head: u32,
+    /// What the place says besides.
+    bits: u64,
 }
 
 /// Where an operand is.
@@ -45,6 +48,50 @@ pub(crate) enum Place {
     Memory,
 }
 
+const CLASSES: [ValClass; 8] = {
+    use ValClass::{F32, F64, I32, I64, V128};
+    [I32, I64, F32, F64, V128, V128, V128, V128]
+};
+
+impl Value {
+    #[inline(always)]
+    pub(crate) fn new(class: ValClass, place: Place) -> Self {
+        let (kind, bits) = match place {
+            Place::Const(bits) => (0, bits),
+            Place::Vector(number) => (1, u64::from(number)),
+            Place::Reg(reg) => (2, u64::from(reg.0)),
+            Place::Local(local) => (3, u64::from(local)),
+            Place::Home(height) => (4, u64::from(height)),
+            Place::Flags(test) => (5, u64::from(test.number())),
+            Place::Memory => (6, 0),
+        };
+        Self { head: (class as u32) << 8 | kind, bits }
+    }
+
+    #[inline(always)]
+    pub(crate) fn class(self) -> ValClass {
+        CLASSES[(self.head >> 8) as usize & 7]
+    }
+
+    #[inline(always)]
+    pub(crate) fn place(self) -> Place {
+        match self.head as u8 {
+            0 => Place::Const(self.bits),
+            1 => Place::Vector(self.bits as u32),
+            2 => Place::Reg(Reg(self.bits as u8)),
+            3 => Place::Local(self.bits as u32),
+            4 => Place::Home(self.bits as u32),
+            5 => Place::Flags(Test::of_number(self.bits as u8)),
+            _ => Place::Memory,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn set_place(&mut self, place: Place) {
+        *self = Self::new(self.class(), place);
+    }
+}
+
 /// The registers that values of `class` live in.
 pub(crate) const fn bank(class: ValClass) -> RegSet {
     match class {
@@ -61,8 +108,10 @@ impl FuncCompiler<'_> {
 
     #[inline]
     pub(crate) fn push(&mut self, class: ValClass, place: Place) {
-        self.starts_over |= class == ValClass::V128 && !self.wide_homes;
-        self.b.values.push(Value { class, place });
+        if class == ValClass::V128 {
+            self.starts_over |= !self.wide_homes;
+        }
+        self.b.values.push(Value::new(class, place));
     }
 
     pub(crate) fn push_const(&mut self, class: ValClass, bits: u64) {
@@ -97,9 +146,12 @@ impl FuncCompiler<'_> {
     #[inline]
     pub(crate) fn pop(&mut self) -> Value {
         let value = self.b.values.pop().expect("the validator has seen the operand");
-        self.settled = self.settled.min(self.b.values.len());
-        self.homed = self.homed.min(self.b.values.len());
-        match value.place {
+        let height = self.b.values.len();
+        if height < self.settled {
+            self.settled = height;
+            self.homed = self.homed.min(height);
+        }
+        match value.place() {
             Place::Reg(reg) if !self.b.regs.is_pin(reg) => self.b.regs.release_operand(reg),
             Place::Local(local) => self.b.reads[local as usize] -= 1,
             _ => {}
@@ -112,6 +164,21 @@ impl FuncCompiler<'_> {
         while self.b.values.len() > height {
             self.pop();
         }
+    }
+
+    /// The same for all temps too: none holds anything any more, and the operands below `height` are in none.
+    pub(crate) fn forget_above(&mut self, height: usize) {
+        let Buffers { values, reads, regs, .. } = &mut *self.b;
+        for value in values.drain(height..) {
+            if let Place::Local(local) = value.place() {
+                reads[local as usize] -= 1;
+            }
+        }
+        if height < self.settled {
+            self.settled = height;
+            self.homed = self.homed.min(height);
+        }
+        regs.drop_all();
     }
 
     /// A free register for a value of `class`, for as long as the operator lasts or it is pushed.
@@ -151,7 +218,7 @@ impl FuncCompiler<'_> {
             self.evict(reg);
         } else if self.b.regs.on_stack.has(reg) {
             let at = self.b.regs.operand_in(reg);
-            let class = self.b.values[at].class;
+            let class = self.b.values[at].class();
             let mut others = bank(class);
             others.remove(reg);
             match self.b.regs.take_free(others) {
@@ -161,7 +228,7 @@ impl FuncCompiler<'_> {
                     self.b.regs.release_operand(reg);
                     self.b.regs.hold_operand(other, at);
                     self.b.regs.in_use.remove(other);
-                    self.b.values[at].place = Place::Reg(other);
+                    self.b.values[at].set_place(Place::Reg(other));
                 }
                 None => self.settle(at),
             }
@@ -209,29 +276,29 @@ impl FuncCompiler<'_> {
     /// Brings the operand at `at` to its home, unless it is a constant.
     pub(crate) fn settle(&mut self, at: usize) {
         let value = self.b.values[at];
-        if matches!(value.place, Place::Const(_) | Place::Vector(_) | Place::Home(_)) {
+        if matches!(value.place(), Place::Const(_) | Place::Vector(_) | Place::Home(_)) {
             return;
         }
         let home = self.frame.operand(at as u32);
-        match value.place {
+        match value.place() {
             Place::Reg(reg) => {
-                self.store_frame(value.class, home, reg);
+                self.store_frame(value.class(), home, reg);
                 self.b.regs.release_operand(reg);
                 self.b.regs.in_use.remove(reg);
             }
             Place::Local(local) => {
                 self.b.reads[local as usize] -= 1;
                 match self.b.regs.of(Item::local(local)) {
-                    Some(reg) => self.store_frame(value.class, home, reg),
+                    Some(reg) => self.store_frame(value.class(), home, reg),
                     None => {
                         let from = self.read_local_home(local);
-                        self.copy_frame(value.class, home, from);
+                        self.copy_frame(value.class(), home, from);
                     }
                 }
             }
             _ => unreachable!("the next operator takes such an operand"),
         }
-        self.b.values[at].place = Place::Home(at as u32);
+        self.b.values[at].set_place(Place::Home(at as u32));
     }
 
     /// Brings every operand to its home that is no constant.
@@ -259,7 +326,7 @@ impl FuncCompiler<'_> {
             if left == 0 {
                 break;
             }
-            let Value { class, place } = self.b.values[at];
+            let (class, place) = (self.b.values[at].class(), self.b.values[at].place());
             if place != Place::Local(local) {
                 continue;
             }
@@ -269,7 +336,7 @@ impl FuncCompiler<'_> {
             self.b.reads[local as usize] -= 1;
             self.b.regs.hold_operand(reg, at);
             self.b.regs.in_use.remove(reg);
-            self.b.values[at].place = Place::Reg(reg);
+            self.b.values[at].set_place(Place::Reg(reg));
         }
     }
 
@@ -287,7 +354,7 @@ impl FuncCompiler<'_> {
     /// The register that `value` is in, if it is in one.
     #[inline]
     pub(crate) fn in_register(&self, value: Value) -> Option<Reg> {
-        match value.place {
+        match value.place() {
             Place::Reg(reg) => Some(reg),
             Place::Local(local) => self.b.regs.of(Item::local(local)),
             _ => None,
@@ -295,23 +362,30 @@ impl FuncCompiler<'_> {
     }
 
     /// A register with `value`, which was popped, to read from.
+    #[inline]
     pub(crate) fn reg_of(&mut self, value: Value) -> Reg {
-        match value.place {
-            Place::Reg(reg) => reg,
+        match self.in_register(value) {
+            Some(reg) => {
+                self.b.regs.in_use.insert(reg);
+                reg
+            }
+            None => self.load_operand(value),
+        }
+    }
+
+    /// A register that `value`, which is in none, is loaded to.
+    #[inline(never)]
+    fn load_operand(&mut self, value: Value) -> Reg {
+        match value.place() {
             Place::Local(local) => {
-                let item = Item::local(local);
-                if let Some(reg) = self.b.regs.of(item) {
-                    self.b.regs.in_use.insert(reg);
-                    return reg;
-                }
-                let reg = self.alloc(value.class);
+                let reg = self.alloc(value.class());
                 let home = self.read_local_home(local);
-                self.load_frame(value.class, reg, home);
-                self.b.regs.hold_copy(reg, item);
+                self.load_frame(value.class(), reg, home);
+                self.b.regs.hold_copy(reg, Item::local(local));
                 reg
             }
             _ => {
-                let reg = self.alloc(value.class);
+                let reg = self.alloc(value.class());
                 self.load_value(reg, value);
                 reg
             }
@@ -320,20 +394,20 @@ impl FuncCompiler<'_> {
 
     /// A temp with `value`, which was popped, to read from and write to.
     pub(crate) fn temp_of(&mut self, value: Value) -> Reg {
-        if let Place::Reg(reg) = value.place
+        if let Place::Reg(reg) = value.place()
             && !self.b.regs.is_pin(reg)
         {
             return reg;
         }
-        let reg = self.alloc(value.class);
+        let reg = self.alloc(value.class());
         self.load_value(reg, value);
         reg
     }
 
     /// Loads `dst` with `value`, which was popped. Leaves the flags alone unless the value is in them.
     pub(crate) fn load_value(&mut self, dst: Reg, value: Value) {
-        let class = value.class;
-        match value.place {
+        let class = value.class();
+        match value.place() {
             Place::Const(bits) => self.load_const(class, dst, bits),
             Place::Vector(number) => self.load_vector_const(dst, number),
             Place::Reg(reg) => self.move_reg(class, dst, reg),
@@ -369,11 +443,19 @@ impl FuncCompiler<'_> {
     }
 
     /// The register of `item`, which is no local: loaded unless it is in one.
+    #[inline]
     pub(crate) fn item_reg(&mut self, item: Item) -> Reg {
-        if let Some(reg) = self.b.regs.of(item) {
-            self.b.regs.in_use.insert(reg);
-            return reg;
+        match self.b.regs.of(item) {
+            Some(reg) => {
+                self.b.regs.in_use.insert(reg);
+                reg
+            }
+            None => self.copy_item(item),
         }
+    }
+
+    #[inline(never)]
+    fn copy_item(&mut self, item: Item) -> Reg {
         let reg = self.alloc(ValClass::I64);
         self.load_item(item, reg);
         self.b.regs.hold_copy(reg, item);
@@ -392,25 +474,28 @@ impl FuncCompiler<'_> {
         let mut local_reads = 0u64;
         for (at, value) in self.b.values.iter().enumerate() {
             let is_top = at + 1 == self.b.values.len();
-            match value.place {
+            match value.place() {
                 Place::Reg(reg) if self.b.regs.is_pin(reg) => assert!(is_top, "a pin below the top"),
                 Place::Reg(reg) => {
                     assert!(!on_stack.has(reg), "two operands in {reg:?}");
                     assert_eq!(self.b.regs.operand_in(reg), at);
-                    assert_eq!(reg.is_vector(), !value.class.is_int());
+                    assert_eq!(reg.is_vector(), !value.class().is_int());
                     on_stack.insert(reg);
                 }
                 Place::Flags(_) | Place::Memory => assert!(is_top, "a fleeting operand below the top"),
                 Place::Local(local) => {
-                    assert_eq!(self.b.locals[local as usize], value.class);
+                    assert_eq!(self.b.locals[local as usize], value.class());
                     local_reads += 1;
                 }
                 Place::Home(height) => assert_eq!(height as usize, at),
                 Place::Const(_) | Place::Vector(_) => {}
             }
-            let settled = matches!(value.place, Place::Const(_) | Place::Vector(_) | Place::Home(_));
+            let settled = matches!(value.place(), Place::Const(_) | Place::Vector(_) | Place::Home(_));
             assert!(at >= self.settled || settled, "operand {at} is not settled");
-            assert!(at >= self.homed || matches!(value.place, Place::Home(_)), "operand {at} is not at home");
+            assert!(
+                at >= self.homed || matches!(value.place(), Place::Home(_)),
+                "operand {at} is not at home"
+            );
         }
         assert_eq!(on_stack, self.b.regs.on_stack);
         assert_eq!(local_reads, self.b.reads.iter().map(|&reads| u64::from(reads)).sum::<u64>());

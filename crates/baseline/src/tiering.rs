@@ -100,7 +100,7 @@ impl FuncCompiler<'_> {
             let value = self.b.values[at];
             let home = crate::isa_x64::asm::frame(self.frame.operand(at as u32));
             self.store_value(home, value);
-            self.b.values[at].place = Place::Home(at as u32);
+            self.b.values[at].set_place(Place::Home(at as u32));
         }
         self.homed = self.height();
     }

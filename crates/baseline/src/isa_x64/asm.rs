@@ -9,14 +9,14 @@ use tenure_asm::x64::{Gpr, Mem, Size, Width, Xmm};
 #[inline]
 pub(crate) fn general(reg: Reg) -> Gpr {
     debug_assert!(!reg.is_vector());
-    Gpr::ALL[reg.number() as usize]
+    Gpr::of_low_bits(reg.0)
 }
 
 /// The register as a vector one.
 #[inline]
 pub(crate) fn vector(reg: Reg) -> Xmm {
     debug_assert!(reg.is_vector());
-    Xmm::ALL[reg.number() as usize]
+    Xmm::of_low_bits(reg.0)
 }
 
 /// `[fp + offset]`

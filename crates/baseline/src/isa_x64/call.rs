@@ -131,10 +131,10 @@ impl FuncCompiler<'_> {
                 let value = operand(self, depth);
                 if let Some(src) = self.in_register(value) {
                     // A move to the register itself makes the upper half known.
-                    if src == dst && value.class == ValClass::I32 {
+                    if src == dst && value.class() == ValClass::I32 {
                         self.move_reg(ValClass::I32, dst, dst);
                     }
-                    self.b.moves.add(value.class, dst, src);
+                    self.b.moves.add(value.class(), dst, src);
                 }
             }
         }
@@ -345,7 +345,7 @@ impl FuncCompiler<'_> {
 
     /// Loads the record register from the operand `value`, which was popped.
     pub(crate) fn load_record(&mut self, value: Value) {
-        if value.place != Place::Reg(RECORD) {
+        if value.place() != Place::Reg(RECORD) {
             self.claim(RECORD);
             self.load_value(RECORD, value);
         }

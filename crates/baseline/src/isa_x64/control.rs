@@ -30,6 +30,25 @@ impl Test {
         }
     }
 
+    /// The test as a number, for [`Test::of_number`].
+    #[inline(always)]
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Cond(cond) => cond as u8,
+            Self::Equal => 16,
+            Self::NotEqual => 17,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn of_number(number: u8) -> Self {
+        match number {
+            16 => Self::Equal,
+            17 => Self::NotEqual,
+            _ => Self::Cond(Cond::ALL[(number & 15) as usize]),
+        }
+    }
+
     /// After a comparison with 0: it is not.
     pub(crate) const NOT_ZERO: Self = Self::Cond(Cond::NotEqual);
 }
@@ -37,10 +56,10 @@ impl Test {
 impl FuncCompiler<'_> {
     /// Sets the flags by whether `value`, which was popped, is zero; the test that holds when it is not.
     pub(crate) fn test_value(&mut self, value: Value) -> Test {
-        if let Place::Flags(test) = value.place {
+        if let Place::Flags(test) = value.place() {
             return test;
         }
-        let size = size(value.class);
+        let size = size(value.class());
         match self.source(value) {
             Source::Mem(mem) => self.b.asm.cmp_mi(size, mem, 0),
             Source::Access(access) => {

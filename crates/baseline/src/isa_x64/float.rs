@@ -108,7 +108,7 @@ const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 impl FuncCompiler<'_> {
     /// `value`, a float or vector that was popped, as an operand of an instruction.
     pub(crate) fn float_source(&mut self, value: Value) -> FloatSource {
-        match value.place {
+        match value.place() {
             Place::Reg(reg) => FloatSource::Reg(reg),
             Place::Const(bits) => FloatSource::Mem(self.word(bits)),
             Place::Vector(number) => FloatSource::Mem(self.vector_mem(number)),
@@ -158,7 +158,7 @@ impl FuncCompiler<'_> {
         let destination = self.destination(class);
         if self.cpu.avx {
             let first_reg = self.reg_of(first);
-            let dst = match (destination, first.place, second.place) {
+            let dst = match (destination, first.place(), second.place()) {
                 (Some(dst), ..) => dst,
                 (None, Place::Reg(reg), _) | (None, _, Place::Reg(reg)) => reg,
                 _ => self.alloc(class),
@@ -167,7 +167,7 @@ impl FuncCompiler<'_> {
             return dst;
         }
         let is_source = |reg: Reg| matches!(source, FloatSource::Reg(other) if other == reg);
-        let dst = match (destination, first.place) {
+        let dst = match (destination, first.place()) {
             (Some(dst), _) if self.in_register(first) == Some(dst) || !is_source(dst) => dst,
             (_, Place::Reg(reg)) => reg,
             _ => self.alloc(class),
@@ -203,7 +203,7 @@ impl FuncCompiler<'_> {
     fn float_unary_regs(&mut self, class: ValClass) -> (FloatSource, Reg) {
         let value = self.pop();
         let source = self.float_source(value);
-        let dst = match (self.destination(class), value.place) {
+        let dst = match (self.destination(class), value.place()) {
             (Some(dst), _) => dst,
             (None, Place::Reg(reg)) => reg,
             (None, _) => self.alloc(class),
@@ -342,7 +342,7 @@ impl FuncCompiler<'_> {
         self.emit_convert(to, wide, dst, src);
         self.b.asm.jmp_short(done);
         self.b.asm.bind(big);
-        let half = match value.place {
+        let half = match value.place() {
             Place::Reg(reg) => reg,
             _ => {
                 // Written on one way only: it must not be what the other way goes on with.
@@ -381,7 +381,7 @@ impl FuncCompiler<'_> {
     pub(crate) fn change_float_width(&mut self, to: ValClass) {
         let value = self.pop();
         let source = self.float_source(value);
-        let dst = match (self.destination(to), value.place) {
+        let dst = match (self.destination(to), value.place()) {
             (Some(dst), _) => dst,
             (None, Place::Reg(reg)) => reg,
             (None, _) => self.alloc(to),
@@ -398,7 +398,7 @@ impl FuncCompiler<'_> {
         let value = self.pop();
         let from = if let Some(reg) = self.in_register(value) {
             Some(reg)
-        } else if let Place::Const(bits) = value.place {
+        } else if let Place::Const(bits) = value.place() {
             return self.push_const(to, bits);
         } else {
             None
@@ -406,9 +406,9 @@ impl FuncCompiler<'_> {
         let dst = self.result_reg(to);
         match from {
             Some(reg) if to.is_int() => self.b.asm.movq_rx(size(to), general(dst), vector(reg)),
-            Some(reg) => self.b.asm.movq_xr(size(value.class), vector(dst), general(reg)),
+            Some(reg) => self.b.asm.movq_xr(size(value.class()), vector(dst), general(reg)),
             // Memory knows no classes.
-            None => self.load_value(dst, Value { class: to, ..value }),
+            None => self.load_value(dst, Value::new(to, value.place())),
         }
         self.push_reg(to, dst);
     }

@@ -65,7 +65,7 @@ impl FuncCompiler<'_> {
 
     /// The constant that `value` is.
     fn constant(value: Value) -> Option<u64> {
-        match value.place {
+        match value.place() {
             Place::Const(bits) => Some(bits),
             _ => None,
         }
@@ -73,19 +73,11 @@ impl FuncCompiler<'_> {
 
     /// Addition, subtraction, bitwise operations.
     pub(crate) fn alu(&mut self, alu: Alu, class: ValClass) {
-        let mut second = self.pop();
-        let mut first = self.pop();
+        let (second, first) = (self.pop(), self.pop());
         let commutes = alu != Alu::Sub;
-        if commutes && matches!(first.place, Place::Const(_)) {
-            std::mem::swap(&mut first, &mut second);
-        }
-        if alu == Alu::And && self.and_as_test(class, first, second) {
-            return;
-        }
-        if alu == Alu::And
-            && let Some(mask) = Self::constant(second)
-            && self.and_as_extension(class, first, mask)
-        {
+        let swaps = commutes && matches!(first.place(), Place::Const(_));
+        let (first, second) = if swaps { (second, first) } else { (first, second) };
+        if alu == Alu::And && self.and_without_mask(class, first, second) {
             return;
         }
         let size = size(class);
@@ -108,7 +100,7 @@ impl FuncCompiler<'_> {
                 return self.push_reg(class, dst);
             }
         }
-        let dst = match (first.place, second.place) {
+        let dst = match (first.place(), second.place()) {
             (Place::Reg(reg), _) => {
                 self.emit_alu(alu, size, reg, source);
                 reg
@@ -141,6 +133,13 @@ impl FuncCompiler<'_> {
         };
         self.b.asm.lea(size, general(dst), mem);
         true
+    }
+
+    /// The masks that are written in a shorter way; whether this is one.
+    #[inline(never)]
+    fn and_without_mask(&mut self, class: ValClass, first: Value, second: Value) -> bool {
+        self.and_as_test(class, first, second)
+            || Self::constant(second).is_some_and(|mask| self.and_as_extension(class, first, mask))
     }
 
     /// A mask whose outcome is only asked for zero needs no register.
@@ -203,7 +202,7 @@ impl FuncCompiler<'_> {
     fn extend(&mut self, class: ValClass, value: Value, emit: impl FnOnce(&mut Self, Reg, Source)) {
         let source = match self.source(value) {
             Source::Mem(mem) => Source::Mem(mem),
-            source => Source::Reg(self.source_reg(value.class, source)),
+            source => Source::Reg(self.source_reg(value.class(), source)),
         };
         let dst = self.best_reg(class, value);
         emit(self, dst, source);
@@ -212,7 +211,7 @@ impl FuncCompiler<'_> {
 
     /// Where to compute a result of `class` from `value`, which was popped: over it if it is in a temp.
     fn best_reg(&mut self, class: ValClass, value: Value) -> Reg {
-        match (self.destination(class), value.place) {
+        match (self.destination(class), value.place()) {
             (Some(dst), _) => dst,
             (None, Place::Reg(reg)) if reg.is_vector() != class.is_int() => reg,
             (None, _) => self.alloc(class),
@@ -232,7 +231,7 @@ impl FuncCompiler<'_> {
 
     pub(crate) fn wrap(&mut self) {
         let value = self.pop();
-        match value.place {
+        match value.place() {
             Place::Const(bits) => self.push_const(ValClass::I32, u64::from(bits as u32)),
             // The upper half may stay what it is.
             Place::Reg(reg) if self.destination(ValClass::I32).is_none() => self.push_dirty(reg),
@@ -255,7 +254,7 @@ impl FuncCompiler<'_> {
 
     pub(crate) fn extend_unsigned(&mut self) {
         let value = self.pop();
-        match value.place {
+        match value.place() {
             Place::Const(bits) => self.push_const(ValClass::I64, u64::from(bits as u32)),
             Place::Reg(reg)
                 if !self.b.regs.dirty_upper.has(reg) && self.destination(ValClass::I64).is_none() =>
@@ -287,13 +286,13 @@ impl FuncCompiler<'_> {
         let mut second = self.pop();
         let mut first = self.pop();
         let mut cond = cond;
-        if matches!(first.place, Place::Const(_)) && !matches!(second.place, Place::Const(_)) {
+        if matches!(first.place(), Place::Const(_)) && !matches!(second.place(), Place::Const(_)) {
             std::mem::swap(&mut first, &mut second);
             cond = swapped(cond);
         }
         let size = size(class);
         let source = self.source(second);
-        match (first.place, source) {
+        match (first.place(), source) {
             // A comparison of memory with a constant needs no register.
             (Place::Home(_), Source::Imm(imm)) => {
                 if let Source::Mem(mem) = self.source(first) {
@@ -326,7 +325,7 @@ impl FuncCompiler<'_> {
     pub(crate) fn multiply(&mut self, class: ValClass) {
         let mut second = self.pop();
         let mut first = self.pop();
-        if matches!(first.place, Place::Const(_)) {
+        if matches!(first.place(), Place::Const(_)) {
             std::mem::swap(&mut first, &mut second);
         }
         if let Some(bits) = Self::constant(second)
@@ -343,7 +342,7 @@ impl FuncCompiler<'_> {
             }),
             source => {
                 // Like `alu`: the result goes where it is wanted, if the second operand is not there.
-                let dst = match (self.destination(class), first.place, second.place) {
+                let dst = match (self.destination(class), first.place(), second.place()) {
                     (Some(dst), ..) if self.in_register(first) == Some(dst) || !source.uses(dst) => dst,
                     (_, Place::Reg(reg), _) => reg,
                     _ => self.alloc(class),
@@ -410,7 +409,7 @@ impl FuncCompiler<'_> {
         let mut others = GENERAL;
         others.remove(RCX);
         self.b.regs.in_use.insert(RCX);
-        let dst = if let Place::Reg(reg) = value.place
+        let dst = if let Place::Reg(reg) = value.place()
             && reg != RCX
         {
             reg
@@ -419,7 +418,7 @@ impl FuncCompiler<'_> {
             self.load_value(dst, value);
             dst
         };
-        if by.place != Place::Reg(RCX) {
+        if by.place() != Place::Reg(RCX) {
             if let Some(src) = self.in_register(by)
                 && src == RCX
             {
@@ -720,9 +719,10 @@ impl FuncCompiler<'_> {
     }
 
     /// A register with the index `value`, which was popped, zero-extended to 64 bits.
+    #[inline]
     pub(crate) fn index_of(&mut self, value: Value) -> Reg {
         let reg = self.reg_of(value);
-        if value.class == ValClass::I32 && self.b.regs.dirty_upper.has(reg) {
+        if value.class() == ValClass::I32 && self.b.regs.dirty_upper.has(reg) {
             self.move_reg(ValClass::I32, reg, reg);
             self.b.regs.dirty_upper.remove(reg);
         }
@@ -733,7 +733,7 @@ impl FuncCompiler<'_> {
         let condition = self.pop();
         let other = self.pop();
         let value = self.pop();
-        let class = value.class;
+        let class = value.class();
         let test = self.test_value(condition);
         let dst = match self.destination(class) {
             // Not where the other operand is read from after the first was loaded.

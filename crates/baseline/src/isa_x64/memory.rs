@@ -47,7 +47,7 @@ impl FuncCompiler<'_> {
         let may_fault = end.is_some_and(|end| end <= faulting);
         let index = self.pop();
         if may_fault
-            && let Place::Const(bits) = index.place
+            && let Place::Const(bits) = index.place()
             && let Ok(offset) = i32::try_from(bits + memarg.offset)
         {
             let base = self.memory_base(memory);
@@ -241,7 +241,7 @@ impl FuncCompiler<'_> {
             Width::W64 => 8,
         };
         let value = self.pop();
-        if let Place::Const(bits) = value.place
+        if let Place::Const(bits) = value.place()
             && (width != Width::W64 || i32::try_from(bits.cast_signed()).is_ok())
         {
             let access = self.pop_access(memarg, bytes);
@@ -278,19 +278,19 @@ impl FuncCompiler<'_> {
     pub(crate) fn store_global(&mut self, global: GlobalIdx) {
         let value = self.pop();
         // The address may be in the scratch register, which a constant may need too.
-        if let (Place::Const(bits), Some(_)) = (value.place, self.small_const(value)) {
+        if let (Place::Const(bits), Some(_)) = (value.place(), self.small_const(value)) {
             let mem = self.global_mem(global);
-            return self.store_const(value.class, mem, bits);
+            return self.store_const(value.class(), mem, bits);
         }
         let src = self.reg_of(value);
         let mem = self.global_mem(global);
-        self.store_mem(value.class, mem, src);
+        self.store_mem(value.class(), mem, src);
     }
 
     /// The constant that `value` is, if an instruction can store it.
     fn small_const(&self, value: Value) -> Option<i32> {
-        let Place::Const(bits) = value.place else { return None };
-        match value.class {
+        let Place::Const(bits) = value.place() else { return None };
+        match value.class() {
             ValClass::I32 | ValClass::F32 => Some(bits as u32 as i32),
             _ => i32::try_from(bits.cast_signed()).ok(),
         }

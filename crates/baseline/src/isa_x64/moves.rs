@@ -19,34 +19,48 @@ impl FuncCompiler<'_> {
     #[inline]
     pub(crate) fn move_reg(&mut self, class: ValClass, dst: Reg, src: Reg) {
         let asm = &mut self.b.asm;
-        match class {
-            ValClass::I32 => asm.mov_rr(Size::S32, general(dst), general(src)),
-            ValClass::I64 => asm.mov_rr(Size::S64, general(dst), general(src)),
-            _ => asm.movaps_xx(vector(dst), vector(src)),
+        if class.is_int() {
+            asm.mov_rr(size(class), general(dst), general(src));
+        } else {
+            asm.movaps_xx(vector(dst), vector(src));
         }
     }
 
     /// Loads a value of `class`.
     #[inline]
     pub(crate) fn load_mem(&mut self, class: ValClass, dst: Reg, mem: Mem) {
-        let asm = &mut self.b.asm;
+        if class.is_int() {
+            return self.b.asm.mov_rm(size(class), general(dst), mem);
+        }
+        self.load_vector(class, dst, mem);
+    }
+
+    #[inline(never)]
+    fn load_vector(&mut self, class: ValClass, dst: Reg, mem: Mem) {
+        let (asm, dst) = (&mut self.b.asm, vector(dst));
         match class {
-            ValClass::I32 | ValClass::I64 => asm.mov_rm(size(class), general(dst), mem),
-            ValClass::F32 => asm.movss_xm(vector(dst), mem),
-            ValClass::F64 => asm.movsd_xm(vector(dst), mem),
-            ValClass::V128 => asm.movups_xm(vector(dst), mem),
+            ValClass::F32 => asm.movss_xm(dst, mem),
+            ValClass::F64 => asm.movsd_xm(dst, mem),
+            _ => asm.movups_xm(dst, mem),
         }
     }
 
     /// Stores a value of `class`.
     #[inline]
     pub(crate) fn store_mem(&mut self, class: ValClass, mem: Mem, src: Reg) {
-        let asm = &mut self.b.asm;
+        if class.is_int() {
+            return self.b.asm.mov_mr(width(class), mem, general(src));
+        }
+        self.store_vector(class, mem, src);
+    }
+
+    #[inline(never)]
+    fn store_vector(&mut self, class: ValClass, mem: Mem, src: Reg) {
+        let (asm, src) = (&mut self.b.asm, vector(src));
         match class {
-            ValClass::I32 | ValClass::I64 => asm.mov_mr(width(class), mem, general(src)),
-            ValClass::F32 => asm.movss_mx(mem, vector(src)),
-            ValClass::F64 => asm.movsd_mx(mem, vector(src)),
-            ValClass::V128 => asm.movups_mx(mem, vector(src)),
+            ValClass::F32 => asm.movss_mx(mem, src),
+            ValClass::F64 => asm.movsd_mx(mem, src),
+            _ => asm.movups_mx(mem, src),
         }
     }
 
@@ -131,8 +145,8 @@ impl FuncCompiler<'_> {
 
     /// Stores `value`, which is left as it is, at `mem`, which cannot fault.
     pub(crate) fn store_value(&mut self, mem: Mem, value: Value) {
-        let class = value.class;
-        match value.place {
+        let class = value.class();
+        match value.place() {
             Place::Const(bits) => self.store_const(class, mem, bits),
             Place::Home(height) => {
                 let home = frame(self.frame.operand(height));
@@ -249,9 +263,9 @@ impl FuncCompiler<'_> {
     /// `value`, an integer that was popped, as an operand of an instruction.
     #[inline]
     pub(crate) fn source(&mut self, value: Value) -> Source {
-        match value.place {
+        match value.place() {
             Place::Const(bits) => {
-                let imm = if value.class == ValClass::I32 {
+                let imm = if value.class() == ValClass::I32 {
                     Some(bits as u32 as i32)
                 } else {
                     i32::try_from(bits.cast_signed()).ok()

@@ -207,7 +207,7 @@ impl FuncCompiler<'_> {
     fn vector_unary_regs(&mut self) -> (FloatSource, Reg) {
         let value = self.pop();
         let source = self.float_source(value);
-        let dst = match (self.destination(V128), value.place) {
+        let dst = match (self.destination(V128), value.place()) {
             (Some(dst), _) => dst,
             (None, Place::Reg(reg)) => reg,
             (None, _) => self.alloc(V128),
@@ -564,7 +564,7 @@ impl FuncCompiler<'_> {
         }
         if whole {
             let source = self.float_source(value);
-            let dst = match (self.destination(V128), value.place) {
+            let dst = match (self.destination(V128), value.place()) {
                 (Some(dst), _) => dst,
                 (None, Place::Reg(reg)) => reg,
                 (None, _) => self.alloc(V128),
@@ -768,7 +768,7 @@ enum Count {
 
 impl Count {
     fn of(value: Value, lanes: Lanes) -> Self {
-        match value.place {
+        match value.place() {
             Place::Const(bits) => Self::Const(bits as u8 & (lanes.bits() - 1)),
             _ => Self::Scalar(value),
         }
@@ -846,7 +846,7 @@ impl FuncCompiler<'_> {
     /// A temp with a shuffle of 32-bit lanes of `value`.
     fn float_source_in_temp(&mut self, value: Value, how: u8) -> Reg {
         let source = self.float_source(value);
-        let dst = match value.place {
+        let dst = match value.place() {
             Place::Reg(reg) => reg,
             _ => self.alloc(V128),
         };
@@ -957,7 +957,7 @@ impl FuncCompiler<'_> {
         let value = self.pop();
         let (sse, mask) = if negate { (Sse::XORPS, sign) } else { (Sse::ANDPS, !sign) };
         let number = self.b.constants.vector(mask);
-        let mask = Value { class: V128, place: Place::Vector(number) };
+        let mask = Value::new(V128, Place::Vector(number));
         let dst = self.combine(sse, V128, value, mask);
         self.push_v128(dst);
     }

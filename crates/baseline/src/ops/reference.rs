@@ -44,9 +44,9 @@ impl FuncCompiler<'_> {
     pub(super) fn br_on_null(&mut self, depth: u32) {
         let value = self.pop();
         // Not where a value travels that the branch takes along.
-        let mut temps = bank(value.class);
+        let mut temps = bank(value.class());
         temps.remove(RESULT);
-        let reg = match value.place {
+        let reg = match value.place() {
             Place::Reg(reg) if reg != RESULT => reg,
             _ => {
                 let reg = self.alloc_in(temps);
@@ -54,7 +54,7 @@ impl FuncCompiler<'_> {
                 reg
             }
         };
-        let value = Value { place: Place::Reg(reg), ..value };
+        let value = Value::new(value.class(), Place::Reg(reg));
         let test = self.test_value(value);
         self.branch_if(test.negate(), depth);
         self.push_again(value);
@@ -71,16 +71,16 @@ impl FuncCompiler<'_> {
 
     /// Pushes `value` where it was popped from.
     fn push_again(&mut self, value: Value) {
-        match value.place {
+        match value.place() {
             Place::Reg(reg) => {
                 let dirty = self.b.regs.dirty_upper.has(reg);
-                self.push_reg(value.class, reg);
+                self.push_reg(value.class(), reg);
                 if dirty {
                     self.b.regs.dirty_upper.insert(reg);
                 }
             }
             Place::Local(local) => self.push_local(local),
-            place => self.push(value.class, place),
+            place => self.push(value.class(), place),
         }
     }
 }

@@ -16,21 +16,21 @@ impl FuncCompiler<'_> {
         if let Some(reg) = self.b.regs.of(item)
             && self.b.regs.is_pin(reg)
         {
-            if value.place != Place::Reg(reg) && value.place != Place::Local(local) {
+            if value.place() != Place::Reg(reg) && value.place() != Place::Local(local) {
                 self.load_value(reg, value);
             }
             return;
         }
-        if value.place == Place::Local(local) {
+        if value.place() == Place::Local(local) {
             return;
         }
         self.b.regs.drop_copy(item);
         let home = crate::isa_x64::asm::frame(self.local_home(local));
-        match value.place {
-            Place::Const(bits) => self.store_const(value.class, home, bits),
+        match value.place() {
+            Place::Const(bits) => self.store_const(value.class(), home, bits),
             _ => {
                 let reg = self.reg_of(value);
-                self.store_mem(value.class, home, reg);
+                self.store_mem(value.class(), home, reg);
                 // What is in the register of another local is a copy of that one.
                 if self.b.regs.free.has(reg) {
                     let dirty = self.b.regs.dirty_upper.has(reg);
@@ -45,10 +45,10 @@ impl FuncCompiler<'_> {
 
     pub(crate) fn local_tee(&mut self, local: u32) {
         // A constant is better known than read.
-        let constant = self.b.values.last().copied().filter(|value| matches!(value.place, Place::Const(_)));
+        let constant = self.b.values.last().copied().filter(|value| matches!(value.place(), Place::Const(_)));
         self.local_set(local);
         match constant {
-            Some(value) => self.push(value.class, value.place),
+            Some(value) => self.push(value.class(), value.place()),
             None => self.push_local(local),
         }
     }
