@@ -10,7 +10,7 @@
         (i64.load (i32.const 0)))
     (func (export "run") (param i64) (result i64) (local $left i32) (local $sum i64)
         (table.set $friend (i32.const 1) (ref.func $step))
-        (local.set $left (i32.const 80))
+        (local.set $left (i32.const 800))
         (loop $next
             (local.set $sum (call_indirect $friend (type $step) (local.get 0) (i32.const 0)))
             (br_if $next (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
