@@ -1,8 +1,9 @@
 //! The parent: runs children in alternation and collects their samples.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -83,12 +84,19 @@ fn sample(programs: &Programs, case: &Case, engine: EngineName) -> Result<Vec<(S
         .env_remove("RUST_BACKTRACE")
         .env_remove("RUST_LIB_BACKTRACE")
         .stdin(Stdio::null())
-        .stdout(std::fs::File::create(&printed)?)
+        .stdout(File::create(&printed)?)
         .stderr(Stdio::piped());
-    let (before, watch) = (children_cpu_time()?, Instant::now());
-    let output = command.output().context("cannot start a child process")?;
-    let wall = watch.elapsed().as_nanos() as f64;
-    let whole = Cost { cpu: children_cpu_time()? - before, wall };
+    let (output, mut whole) = run(&mut command)?;
+    if case.work.is_process() {
+        // It matters to a short process whose turn was before: the first of several finds another engine's data in the caches.
+        for _ in 1..STARTS {
+            if whole.wall < SHORT {
+                command.stdout(File::create(&printed)?);
+                let (_, again) = run(&mut command)?;
+                whole = if again.wall < whole.wall { again } else { whole };
+            }
+        }
+    }
     let errors = String::from_utf8_lossy(&output.stderr);
     let is_stopped = case.work == Work::Start && engine == EngineName::Tenure;
     if is_stopped && !errors.contains(STOPPED) {
@@ -109,6 +117,18 @@ fn sample(programs: &Programs, case: &Case, engine: EngineName) -> Result<Vec<(S
         .map(|line| parse(line).with_context(|| format!("a wrong line in a report: {line}")))
         .collect()
 }
+
+/// What a process of `command` prints and costs.
+fn run(command: &mut Command) -> Result<(Output, Cost)> {
+    let (before, watch) = (children_cpu_time()?, Instant::now());
+    let output = command.output().context("cannot start a child process")?;
+    let wall = watch.elapsed().as_nanos() as f64;
+    Ok((output, Cost { cpu: children_cpu_time()? - before, wall }))
+}
+
+/// How often a process is started that takes less than [`SHORT`] nanoseconds; the fastest counts.
+const STARTS: usize = 5;
+const SHORT: f64 = 250e6;
 
 /// What `tenure run` says when the import that the guest called was made to trap.
 const STOPPED: &str = "bench";

@@ -62,8 +62,8 @@ pub fn page(results: &Results, setting: &str) -> String {
          Each sample is a process of its own; the engines take turns. Times are CPU times of all threads of that\n\
          process, if not said otherwise: the median of the samples, with the smallest in brackets. Ratios are of\n\
          medians, with that of the smallest in brackets; those above what is to be reached are bold. A program\n\
-         that runs for less than a quarter of a second runs several times in its process, and the fastest run\n\
-         counts. What programs print is compared with what they should print. `tenure` is the default, which tiers; `tenure-baseline`\n\
+         that runs for less than a quarter of a second runs several times in its process, or its process is started\n\
+         several times, and the fastest counts. What programs print is compared with what they should print. `tenure` is the default, which tiers; `tenure-baseline`\n\
          and `tenure-optimizing` are its compilers alone, used ahead of time.\n",
     );
     for group in Group::ALL {
