@@ -138,10 +138,11 @@ impl BodyChecker {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check(&mut self, module: &Module, body: Body<'_>) -> Result<(), ValidateError> {
+        let len = body.code.as_bytes().len();
         if !self.quick.accepts(module, &body, &mut self.summary) {
             self.allocations = body.validate(std::mem::take(&mut self.allocations))?;
         }
-        self.summaries.push(&self.summary);
+        self.summaries.push(&self.summary, len);
         Ok(())
     }
 

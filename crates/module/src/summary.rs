@@ -14,7 +14,7 @@
 //! are right. Cost and memory are linear in the body, whatever its nesting.
 //!
 //! Until a body is compiled its summary is kept in few bytes ([`Summary::write`], [`Summary::read`]); those never
-//! leave the process.
+//! leave the process, and are no more than those of the body, or a few.
 
 use crate::bytes::Bytes;
 use crate::quick::MAX_LOCALS;
@@ -124,6 +124,8 @@ const MOST_PARTS: usize = 4096;
 const INNER: u32 = 8;
 /// From which weight on a use is told of.
 const LEAST: u32 = 2;
+/// Bytes that the summary of the shortest body may have.
+const LEAST_KEPT: usize = 32;
 const NO_ROW: u32 = u32::MAX;
 
 impl Summary {
@@ -380,14 +382,19 @@ impl Summary {
         self.working.truncate(end);
     }
 
-    /// Writes it, in few bytes, behind what stands in `to`.
-    pub(crate) fn write(&self, to: &mut Vec<u8>) {
+    /// Writes it, in few bytes, behind what stands in `to`; without its parts, if with them it takes more than `most`.
+    fn write(&self, to: &mut Vec<u8>, most: usize) {
         if !self.is_complete {
             return;
         }
+        let start = to.len();
         to.push(u8::from(self.has_vectors) | u8::from(self.has_tail_calls) << 1);
         write_number(self.loop_count, to);
+        let parts_at = to.len();
         for part in &self.parts {
+            if to.len() - start > most {
+                break;
+            }
             if let Some(parent) = part.parent {
                 write_number(parent, to);
             }
@@ -398,6 +405,9 @@ impl Summary {
                 write_number(used.item.0 << 1 | u32::from(used.written), to);
                 write_number(used.weight, to);
             }
+        }
+        if to.len() - start > most {
+            to.truncate(parts_at);
         }
     }
 
@@ -448,9 +458,10 @@ pub struct Summaries {
 }
 
 impl Summaries {
-    /// Adds that of the next body.
-    pub(crate) fn push(&mut self, summary: &Summary) {
-        summary.write(&mut self.bytes);
+    /// Adds that of the next body, which has `len` bytes. One that is longer than the body is kept without its parts: loops in
+    /// loops tell of the same locals each, and what a module makes us keep is not to be many times what it is.
+    pub(crate) fn push(&mut self, summary: &Summary, len: usize) {
+        summary.write(&mut self.bytes, len.max(LEAST_KEPT));
         self.ends.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
     }
 
@@ -485,6 +496,7 @@ impl Summaries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::BodyChecker;
     use crate::parse::{Parsed, parse};
     use crate::quick::QuickCheck;
     use std::sync::Arc;
@@ -503,7 +515,7 @@ mod tests {
         assert!(QuickCheck::default().accepts(&module, &bodies[0], &mut checked), "not accepted");
         looked.look_over(&bodies[0].code);
         let mut part = Summaries::default();
-        part.push(&checked);
+        part.push(&checked, usize::MAX);
         let all = Summaries::join([part]);
         kept.read(all.get(0).unwrap());
         assert_eq!(all.get(1), None);
@@ -591,6 +603,30 @@ mod tests {
             assert!(summary.parts().is_empty(), "{end} bytes");
             assert!(summary.may_have_vectors() && summary.may_have_tail_calls());
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_no_longer_than_the_body() {
+        let (depth, uses) =
+            (1000, (0..16).map(|local| format!("local.get {local} local.set {local} ")).collect::<String>());
+        let text = format!(
+            "(module (func (local {}) {} {uses} {}))",
+            "i32 ".repeat(16),
+            "loop ".repeat(depth),
+            "end ".repeat(depth)
+        );
+        let bytes: Arc<[u8]> = wat::parse_str(text).unwrap().into();
+        let Parsed { module, bodies } = parsed(&bytes);
+        let mut checker = BodyChecker::default();
+        let len = bodies[0].code.as_bytes().len();
+        bodies.into_iter().for_each(|body| checker.check(&module, body).unwrap());
+        let all = checker.into_summaries();
+        let kept = all.get(0).unwrap();
+        assert!(kept.len() <= len, "{} bytes of a body of {len}", kept.len());
+        let mut summary = Summary::default();
+        summary.read(kept);
+        assert_eq!((summary.parts().len(), summary.loop_count() as usize), (0, depth));
+        assert!(!summary.may_have_vectors() && !summary.may_have_tail_calls());
     }
 
     #[test]
